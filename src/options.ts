@@ -1,0 +1,72 @@
+import type { EventSink } from './events.js';
+import type { Image } from './image/image.js';
+import type { Annotations } from './oci/types.js';
+import type { OutputSpec } from './output/output.js';
+
+/** Where a `--build-context` name leads. */
+export type NamedContext =
+  | { readonly kind: 'directory'; readonly path: string }
+  /** `oci-layout://DIR[:TAG][@DIGEST]` */
+  | { readonly kind: 'oci-layout'; readonly path: string; readonly tag?: string; readonly digest?: string }
+  /** `docker-image://REF`, of the local store */
+  | { readonly kind: 'image'; readonly reference: string };
+
+export interface Ulimit {
+  /** `nofile` */
+  readonly name: string;
+  readonly soft: number;
+  readonly hard: number;
+}
+
+/** What `build()` takes. Everything but `context` has a default. */
+export interface BuildOptions {
+  /** The directory that COPY and ADD read. */
+  readonly context: string;
+  /** Path of the Dockerfile. The default is `Dockerfile` in the context, then `dockerfile`. */
+  readonly file?: string;
+  /** Names of the image, as given: `app`, `registry.example/team/app:1.2`. */
+  readonly tags?: readonly string[];
+  /** `undefined` values are taken out of the map before: a bare `--build-arg K` that the environment lacks is no argument. */
+  readonly buildArgs?: Readonly<Record<string, string>>;
+  readonly target?: string;
+  readonly labels?: Readonly<Record<string, string>>;
+  /** For the manifest. */
+  readonly annotations?: Annotations;
+  readonly buildContexts?: Readonly<Record<string, NamedContext>>;
+  /** The default is one `image` output: the local store. */
+  readonly outputs?: readonly OutputSpec[];
+  /** The default is gzip. */
+  readonly compression?: 'gzip' | 'zstd' | 'none';
+  /** gzip 0–9, the default is 6; zstd 1–22, the default is 3. */
+  readonly compressionLevel?: number;
+  /** Network of RUN steps that do not say otherwise. The default is `host`. */
+  readonly network?: 'host' | 'none';
+  /** Lines for /etc/hosts of RUN steps: `name:address`. */
+  readonly addHosts?: readonly string[];
+  /** Bytes of /dev/shm in RUN steps; the default is 64 MiB. */
+  readonly shmSizeBytes?: number;
+  readonly ulimits?: readonly Ulimit[];
+  /** Seconds since 1970: `created` fields and newer file times of new layers are clamped to it. Overrides the build argument of that name. */
+  readonly sourceDateEpoch?: number;
+  /** Root of the store. The default is TSBUILD_ROOT, else /var/lib/tsbuild for root, $XDG_DATA_HOME/tsbuild otherwise. */
+  readonly root?: string;
+  /** OCI runtime: a name on PATH or a path. The default is runc. */
+  readonly runtime?: string;
+  readonly onEvent?: EventSink;
+  /** Stops the build: containers are killed, nothing half-written stays, the promise rejects with kind `cancelled`. */
+  readonly signal?: AbortSignal;
+}
+
+export interface StepTiming {
+  readonly stepId: string;
+  readonly text: string;
+  readonly durationMs: number;
+}
+
+/** What `build()` resolves to. */
+export interface BuildResult {
+  /** `undefined` when every output was a file tree (`local`, `tar`), which needs no image. */
+  readonly image: Image | undefined;
+  readonly timings: { readonly totalMs: number; readonly steps: readonly StepTiming[] };
+  readonly warnings: readonly string[];
+}

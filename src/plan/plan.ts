@@ -1,0 +1,117 @@
+import type { SourceRange } from '../base/source.js';
+import type { ContainerConfig, HistoryEntry, ImageConfig, Platform } from '../oci/types.js';
+
+/** How a step is written into the image's history (dockerfile-semantics: BuildKit's texts). */
+export type StepHistory = Pick<HistoryEntry, 'created_by' | 'comment' | 'empty_layer'>;
+
+interface StepCommon {
+  /** Unique in the plan: `stage index.step index`. */
+  readonly id: string;
+  /** 1-based among the instructions of the stage; FROM is 1. */
+  readonly index: number;
+  /** As progress shows it. */
+  readonly text: string;
+  readonly range: SourceRange;
+  readonly history: StepHistory;
+}
+
+/** A process in the root file system. Everything it depends on is spelled out here. */
+export interface RunStep extends StepCommon {
+  readonly kind: 'run';
+  /** The full argument vector, SHELL included. */
+  readonly args: readonly string[];
+  /** `K=V`: the image's ENV and the ARGs in scope, later ones winning; PATH is always there. */
+  readonly env: readonly string[];
+  /**
+   * Undeclared predefined proxy arguments, both cases of each name, as `K=V`. They reach the process and nothing else: no config, no history,
+   * no record, no key.
+   */
+  readonly proxyEnv: readonly string[];
+  readonly cwd: string;
+  /** As USER has it, expanded; `''` when never set. */
+  readonly user: string;
+  readonly network: 'default' | 'none' | 'host';
+}
+
+/** COPY or ADD of files from the context, a stage or an image. */
+export interface CopyStep extends StepCommon {
+  readonly kind: 'copy';
+  readonly op: 'COPY' | 'ADD';
+  readonly from: CopyFrom;
+  /** Expanded, as written otherwise: wildcards and slashes kept. */
+  readonly sources: readonly string[];
+  /** Absolute inside the image; a trailing slash (or `/.`) is kept as a trailing slash. */
+  readonly dest: string;
+  readonly chown?: string;
+  readonly chmod?: string;
+}
+
+export type CopyFrom =
+  | { readonly kind: 'context' }
+  | { readonly kind: 'stage'; readonly stage: number }
+  /** An image that is not a stage: `COPY --from=busybox`. `key` finds it among the bases. */
+  | { readonly kind: 'image'; readonly key: string };
+
+/** The directory of WORKDIR, made when missing and owned by USER. */
+export interface WorkdirStep extends StepCommon {
+  readonly kind: 'workdir';
+  readonly path: string;
+  readonly user: string;
+}
+
+/** Anything that changes the config alone. */
+export interface ConfigStep extends StepCommon {
+  readonly kind: 'config';
+}
+
+export type Step = RunStep | CopyStep | WorkdirStep | ConfigStep;
+
+export type StageBase =
+  { readonly kind: 'scratch' } | { readonly kind: 'stage'; readonly stage: number } | { readonly kind: 'image'; readonly key: string };
+
+export interface PlannedStage {
+  /** Position in the Dockerfile, 0-based: what `COPY --from=0` names. */
+  readonly index: number;
+  /** `AS` name, or `stage-N` for display. */
+  readonly name: string;
+  readonly base: StageBase;
+  readonly platform: Platform;
+  readonly range: SourceRange;
+  readonly text: string;
+  readonly steps: readonly Step[];
+  /** Stages whose file system this one needs: its base and what it copies from. */
+  readonly needs: readonly number[];
+  readonly config: ContainerConfig;
+  readonly author?: string;
+}
+
+export interface Plan {
+  /** Only what the target reaches, each after all that it needs. */
+  readonly stages: readonly PlannedStage[];
+  readonly target: number;
+  /** From the build argument or the global ARG of that name; seconds. */
+  readonly sourceDateEpoch?: number;
+  readonly warnings: readonly { readonly message: string; readonly range?: SourceRange }[];
+}
+
+/** An image that planning needs to know before it can go on. */
+export interface BaseRequest {
+  /** What to look it up by in `PlanInput.bases`: the name as the Dockerfile has it, expanded. */
+  readonly key: string;
+  readonly platform: Platform;
+  readonly range: SourceRange;
+}
+
+export interface PlanInput {
+  readonly target?: string;
+  /** `--build-arg`; a bare name has been looked up in the environment already. */
+  readonly buildArgs: ReadonlyMap<string, string>;
+  /** `--label`: applied last, without history. */
+  readonly labels: ReadonlyMap<string, string>;
+  /** Names given by `--build-context` that are directories: usable by `COPY --from` and `FROM`. */
+  readonly hostPlatform: Platform;
+  /** Configs of the images asked for so far, by key. */
+  readonly bases: ReadonlyMap<string, ImageConfig>;
+  /** `--network`, for RUN steps that do not say otherwise. */
+  readonly network: 'default' | 'none' | 'host';
+}

@@ -1,0 +1,53 @@
+import type { ByteString, FsPath } from '../base/bytes.js';
+import type { EntryType, Xattrs } from '../tar/entry.js';
+
+/**
+ * One layer of a root file system: a directory in the kernel's overlay format (whiteout = character device 0/0, opaque = xattr
+ * `trusted.overlay.opaque`). A chain of them is ordered from the topmost down.
+ */
+export interface LayerDir {
+  readonly path: string;
+  /** Directories that a foreign layer implied without an entry of their own: their metadata is that of the layers below. */
+  readonly implied?: readonly ByteString[];
+}
+
+export interface ViewStat {
+  readonly type: Exclude<EntryType, 'hardlink'> | 'socket';
+  readonly mode: number;
+  readonly uid: number;
+  readonly gid: number;
+  readonly sizeBytes: number;
+  readonly mtimeSeconds: number;
+  readonly devMajor: number;
+  readonly devMinor: number;
+  /** Identity of the inode, so that hard links can be found: `device:inode`. */
+  readonly inode: string;
+  readonly linkCount: number;
+  /** Text of a symlink. */
+  readonly linkTarget?: ByteString;
+  /** Where the bytes lie. */
+  readonly fsPath: FsPath;
+}
+
+/**
+ * The union of a chain of layers, read without a mount. Paths are relative to the root (`''` is the root) and are looked up as they stand: no
+ * method but `resolve` follows a symlink, in any component.
+ */
+export interface RootView {
+  /** `undefined` when the path does not exist or a component is not a directory. */
+  lstat(path: ByteString): ViewStat | undefined;
+  /** Names in byte order. Empty for anything but a directory. */
+  list(path: ByteString): readonly ByteString[];
+  xattrs(path: ByteString): Xattrs;
+  /**
+   * Follows symlinks in every component, always inside the root (`..` above the root stays at the root), and returns the path found, which
+   * exists up to the last component that could be resolved: missing components are kept as they are.
+   * @throws BuildError `input` after 40 links
+   */
+  resolve(path: ByteString, options?: { readonly followLast?: boolean }): ByteString;
+  /**
+   * The bytes of a regular file, symlinks followed inside the root; `undefined` when there is none.
+   * @throws BuildError `input` when it is larger than `maxBytes`
+   */
+  readFile(path: ByteString, maxBytes: number): Buffer | undefined;
+}
