@@ -1,30 +1,31 @@
 import type { Compression } from '../image/image.js';
 
+interface ImageOutput {
+  /** Names in addition to those of the build. */
+  readonly names: readonly string[];
+  readonly compression?: Compression;
+  readonly compressionLevel?: number;
+}
+
 /** One `-o`/`--output`, parsed. `dest` is a path, or `-` for standard output where that makes sense. */
 export type OutputSpec =
   /** `type=oci`: a layout directory (`tar=false`) or an archive of one. */
-  | {
+  | (ImageOutput & {
       readonly type: 'oci';
       readonly dest: string;
       readonly tar: boolean;
       /** Tag of the layout's index entry, when the image has no name of its own (`--oci-layout DIR:TAG`). */
       readonly tag?: string;
-      readonly names: readonly string[];
       readonly annotations: Readonly<Record<string, string>>;
-      readonly compression?: Compression;
-      readonly compressionLevel?: number;
-    }
-  /** `type=docker`: the archive of `docker save`, with docker's media types. */
-  | {
-      readonly type: 'docker';
-      readonly dest: string;
-      readonly names: readonly string[];
-      readonly compression?: Compression;
-      readonly compressionLevel?: number;
-    }
+    })
+  /** `type=docker`: the archive of `docker save`. Its media types are docker's unless `ociMediaTypes` is true. */
+  | (ImageOutput & { readonly type: 'docker'; readonly dest: string; readonly ociMediaTypes?: boolean })
   /** `type=image`: the local store (what a build without `-o` does). */
-  | { readonly type: 'image'; readonly names: readonly string[]; readonly compression?: Compression; readonly compressionLevel?: number }
+  | (ImageOutput & { readonly type: 'image' })
   /** `type=local`: the flattened root file system as files. */
   | { readonly type: 'local'; readonly dest: string }
   /** `type=tar`: the flattened root file system as one tar. */
   | { readonly type: 'tar'; readonly dest: string };
+
+export type OciOutput = Extract<OutputSpec, { type: 'oci' }>;
+export type DockerOutput = Extract<OutputSpec, { type: 'docker' }>;

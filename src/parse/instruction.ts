@@ -144,6 +144,16 @@ export type Instruction =
   | HealthcheckInstruction
   | OnbuildInstruction;
 
+/** An instruction without what all kinds have in common. */
+export type InstructionFields = Instruction extends infer Member
+  ? Member extends Instruction
+    ? Omit<Member, keyof Common>
+    : never
+  : never;
+
+/** The same, of one kind. */
+export type FieldsOf<Kind extends Instruction['kind']> = Extract<InstructionFields, { kind: Kind }>;
+
 export interface Directives {
   readonly escape: '\\' | '`';
   /** The image reference of `# syntax=`, if any. */

@@ -27,6 +27,7 @@ export interface RunStep extends StepCommon {
    * no record, no key.
    */
   readonly proxyEnv: readonly string[];
+  /** Absolute and clean. */
   readonly cwd: string;
   /** As USER has it, expanded; `''` when never set. */
   readonly user: string;
@@ -38,16 +39,17 @@ export interface CopyStep extends StepCommon {
   readonly kind: 'copy';
   readonly op: 'COPY' | 'ADD';
   readonly from: CopyFrom;
-  /** Expanded, as written otherwise: wildcards and slashes kept. */
+  /** Expanded, as written otherwise: wildcards and slashes kept. Text, as `dest` is: `fromText` makes the bytes of file names of it. */
   readonly sources: readonly string[];
-  /** Absolute inside the image; a trailing slash (or `/.`) is kept as a trailing slash. */
+  /** Absolute inside the image and clean; a trailing slash (or `/.`) is kept as a trailing slash. */
   readonly dest: string;
   readonly chown?: string;
   readonly chmod?: string;
 }
 
 export type CopyFrom =
-  | { readonly kind: 'context' }
+  /** The build's context or, with a name, a directory that `--build-context` gave. */
+  | { readonly kind: 'context'; readonly name?: string }
   | { readonly kind: 'stage'; readonly stage: number }
   /** An image that is not a stage: `COPY --from=busybox`. `key` finds it among the bases. */
   | { readonly kind: 'image'; readonly key: string };
@@ -55,6 +57,7 @@ export type CopyFrom =
 /** The directory of WORKDIR, made when missing and owned by USER. */
 export interface WorkdirStep extends StepCommon {
   readonly kind: 'workdir';
+  /** Absolute and clean, never `/`. */
   readonly path: string;
   readonly user: string;
 }
@@ -91,6 +94,7 @@ export interface Plan {
   readonly target: number;
   /** From the build argument or the global ARG of that name; seconds. */
   readonly sourceDateEpoch?: number;
+  /** Of planning; those of parsing are in the Dockerfile. */
   readonly warnings: readonly { readonly message: string; readonly range?: SourceRange }[];
 }
 
@@ -108,7 +112,10 @@ export interface PlanInput {
   readonly buildArgs: ReadonlyMap<string, string>;
   /** `--label`: applied last, without history. */
   readonly labels: ReadonlyMap<string, string>;
-  /** Names given by `--build-context` that are directories: usable by `COPY --from` and `FROM`. */
+  /** Names given by `--build-context` that lead to directories. They hide stages and images of that name. */
+  readonly directoryContexts: ReadonlySet<string>;
+  /** Names given by `--build-context` that lead to images: known here because they hide stages of that name. */
+  readonly imageContexts?: ReadonlySet<string>;
   readonly hostPlatform: Platform;
   /** Configs of the images asked for so far, by key. */
   readonly bases: ReadonlyMap<string, ImageConfig>;

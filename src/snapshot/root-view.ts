@@ -1,5 +1,5 @@
 import type { ByteString, FsPath } from '../base/bytes.js';
-import type { EntryType, Xattrs } from '../tar/entry.js';
+import type { EntryType, TarEntry, Xattrs } from '../tar/entry.js';
 
 /**
  * One layer of a root file system: a directory in the kernel's overlay format (whiteout = character device 0/0, opaque = xattr
@@ -10,6 +10,13 @@ export interface LayerDir {
   /** Directories that a foreign layer implied without an entry of their own: their metadata is that of the layers below. */
   readonly implied?: readonly ByteString[];
 }
+
+/** One layer of which only the entries of its tar are known. Files whose bytes a lookup may want (`etc/passwd`, `etc/group`) carry them. */
+export interface LayerIndex {
+  readonly entries: readonly TarEntry[];
+}
+
+export type ViewLayer = LayerDir | LayerIndex;
 
 export interface ViewStat {
   readonly type: Exclude<EntryType, 'hardlink'> | 'socket';
@@ -50,4 +57,9 @@ export interface RootView {
    * @throws BuildError `input` when it is larger than `maxBytes`
    */
   readFile(path: ByteString, maxBytes: number): Buffer | undefined;
+  /**
+   * Everything below a directory, depth first, the children of each in byte order: each directory before its contents. Optional: `list` and
+   * `lstat` do the same, a few times slower.
+   */
+  walk?(path: ByteString, visit: (path: ByteString, stat: ViewStat) => void): void;
 }

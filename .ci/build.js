@@ -1,0 +1,51 @@
+// Bundles src into dist. Does nothing when dist is newer than everything it is made from; `--types` adds the declarations for the package.
+import { execFileSync } from 'node:child_process';
+import { existsSync, readdirSync, readFileSync, renameSync, rmSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const ROOT = fileURLToPath(new URL('..', import.meta.url));
+const ENTRIES = ['src/main.ts', 'src/index.ts', 'src/worker.ts'];
+const withTypes = process.argv.includes('--types');
+
+if (!isFresh()) await bundle();
+if (withTypes) execFileSync(join(ROOT, 'node_modules/.bin/tsc'), ['-p', ROOT], { stdio: 'inherit' });
+
+async function bundle() {
+  const { build } = await import('esbuild');
+  const { version } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8'));
+  const temporary = `dist.tmp-${process.pid}`;
+  await build({
+    absWorkingDir: ROOT,
+    entryPoints: ENTRIES,
+    outdir: temporary,
+    bundle: true,
+    splitting: true,
+    format: 'esm',
+    platform: 'node',
+    target: 'node20.19',
+    // Has native code beside its JavaScript, and finds it by its own place.
+    external: ['koffi'],
+    // Some dependencies are CommonJS and call require for modules of Node.
+    banner: { js: "import { createRequire as __createRequire } from 'node:module'; const require = __createRequire(import.meta.url);" },
+    define: { TSBUILD_VERSION: JSON.stringify(version) },
+    legalComments: 'linked',
+    sourcemap: 'linked',
+    sourcesContent: false,
+    logLevel: 'warning',
+  }).catch(() => {
+    rmSync(join(ROOT, temporary), { recursive: true, force: true });
+    process.exit(1);
+  });
+  rmSync(join(ROOT, 'dist'), { recursive: true, force: true });
+  renameSync(join(ROOT, temporary), join(ROOT, 'dist'));
+}
+
+function isFresh() {
+  const built = ENTRIES.map((entry) => join(ROOT, entry.replace('src/', 'dist/').replace('.ts', '.js')));
+  if (!built.every((path) => existsSync(path))) return false;
+  const builtAt = Math.min(...built.map((path) => statSync(path).mtimeMs));
+  const sources = readdirSync(join(ROOT, 'src'), { recursive: true }).map((name) => join(ROOT, 'src', name));
+  const others = ['package.json', 'package-lock.json', 'tsconfig.json', '.ci/build.js'].map((name) => join(ROOT, name));
+  return [...sources, ...others].every((path) => statSync(path).mtimeMs <= builtAt);
+}

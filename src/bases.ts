@@ -1,0 +1,105 @@
+import { join } from 'node:path';
+import { atRange, BuildError } from './base/errors.js';
+import type { Image, Layer } from './image/image.js';
+import { readImage } from './image/read.js';
+import { formatReference, parseReference } from './oci/reference.js';
+import type { Descriptor, ImageConfig } from './oci/types.js';
+import type { NamedContext } from './options.js';
+import type { BaseRequest } from './plan/plan.js';
+import type { JobPool } from './pool.js';
+import type { LayerDir, ViewLayer } from './snapshot/root-view.js';
+import { findInLayout, importFromLayout } from './store/import.js';
+import type { Store } from './store/store.js';
+
+/** The images of one build: found by the name that the Dockerfile gives, extracted or indexed when a step first looks into them. */
+export class Bases {
+  readonly #store: Store;
+  readonly #contexts: ReadonlyMap<string, NamedContext>;
+  readonly #pool: JobPool;
+  readonly #images = new Map<string, Image>();
+  readonly #layers = new Map<string, Promise<ViewLayer>>();
+
+  constructor(store: Store, contexts: Readonly<Record<string, NamedContext>>, pool: JobPool) {
+    this.#store = store;
+    this.#contexts = new Map(Object.entries(contexts).map(([name, context]) => [fullName(name), context]));
+    this.#pool = pool;
+  }
+
+  get(key: string): Image {
+    const image = this.#images.get(key);
+    if (image === undefined) throw new Error(`image ${key} is used before it is found`);
+    return image;
+  }
+
+  /** Finds the image, brings its blobs into the store and returns its config. */
+  async find({ key, platform, range }: BaseRequest): Promise<ImageConfig> {
+    try {
+      const image = await readImage(this.#store, await this.#locate(key), platform);
+      this.#images.set(key, image);
+      return image.config;
+    } catch (error) {
+      throw atRange(error, range);
+    }
+  }
+
+  /** Every layer as a directory of the store, topmost first; those not there yet are extracted side by side. */
+  extract(key: string): Promise<readonly ViewLayer[]> {
+    return this.#each(key, 'extract', (layer) => this.#extractLayer(layer));
+  }
+
+  /** Every layer as what can be looked up in it, topmost first; nothing is written for that. */
+  index(key: string): Promise<readonly ViewLayer[]> {
+    return this.#each(key, 'index', (layer) => this.#indexLayer(layer));
+  }
+
+  async #each(key: string, form: string, make: (layer: Layer) => Promise<ViewLayer>): Promise<readonly ViewLayer[]> {
+    const views = this.get(key).layers.map((layer) => {
+      const id = `${form} ${layer.diffId}`;
+      const view = this.#layers.get(id) ?? make(layer);
+      this.#layers.set(id, view);
+      return view;
+    });
+    return (await Promise.all(views)).reverse();
+  }
+
+  async #extractLayer(layer: Layer): Promise<LayerDir> {
+    const existing = this.#store.findLayerDir(layer.diffId);
+    if (existing !== undefined) return existing;
+    await using temp = await this.#store.tempDir();
+    const dir = join(temp.path, 'layer');
+    const facts = await this.#pool.run('extractToDirectory', { ...this.#blobOf(layer), dir });
+    return this.#store.publishLayerDir(dir, layer.diffId, facts);
+  }
+
+  async #indexLayer(layer: Layer): Promise<ViewLayer> {
+    return this.#store.findLayerDir(layer.diffId) ?? this.#pool.run('indexLayer', this.#blobOf(layer));
+  }
+
+  #blobOf({ descriptor, diffId }: Layer): { blob: string; digest: Descriptor['digest']; diffId: Layer['diffId'] } {
+    return { blob: this.#store.blobPath(descriptor.digest), digest: descriptor.digest, diffId };
+  }
+
+  /** The manifest or index that a name stands for, its blobs in the store. */
+  async #locate(key: string): Promise<Descriptor> {
+    const context = this.#contexts.get(fullName(key));
+    if (context?.kind === 'oci-layout') {
+      const descriptor = await findInLayout(context);
+      await importFromLayout(this.#store, context.path, descriptor);
+      return descriptor;
+    }
+    const descriptor = await this.#store.find(fullName(context?.kind === 'image' ? context.reference : key));
+    if (descriptor !== undefined) return descriptor;
+    throw new BuildError('registry', `image "${key}" is not in the store`, {
+      hint: `build it first (tsbuild -t ${key} …), load it (tsbuild load FILE), or name a layout: --build-context ${key}=oci-layout://DIR. Pulling from registries is not supported yet.`,
+    });
+  }
+}
+
+/** `busybox` and `docker.io/library/busybox:latest` are one name. Names that are no references (of a directory, say) stay as they are. */
+function fullName(name: string): string {
+  try {
+    return formatReference(parseReference(name));
+  } catch {
+    return name;
+  }
+}

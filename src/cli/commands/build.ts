@@ -1,0 +1,22 @@
+import type { CliContext } from '../context.js';
+import { toBuildRequest, type RawBuildFlags } from '../flags.js';
+import { startProgress } from '../progress/progress.js';
+import { summarize, writeResultFiles } from '../results.js';
+
+export interface BuildCommand {
+  readonly path: string | undefined;
+  readonly flags: RawBuildFlags;
+  /** Flags of other builders that were given and change nothing. */
+  readonly ignored: readonly string[];
+}
+
+/** `tsbuild build` */
+export async function runBuild({ path, flags, ignored }: BuildCommand, context: CliContext): Promise<void> {
+  const request = toBuildRequest(path, flags, context.env);
+  if (ignored.length > 0) context.stderr.write(`WARNING: no effect in tsbuild: ${ignored.join(', ')}\n`);
+  const progress = startProgress(request.progress, context.stderr, context.env);
+  const result = await context.build({ ...request.options, onEvent: progress.sink, signal: context.signal }).finally(() => progress.stop());
+  writeResultFiles(request, result);
+  if (request.progress !== 'quiet') context.stderr.write(summarize(request, result));
+  if (request.printId && result.image !== undefined) context.stdout.write(`${result.image.manifest.config.digest}\n`);
+}

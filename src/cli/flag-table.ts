@@ -1,0 +1,55 @@
+/** One flag of `tsbuild build`: what help says, and how its value is taken. */
+export interface FlagRow {
+  /** As commander declares it: `-t, --tag <name>`. */
+  readonly syntax: string;
+  readonly help: string;
+  /** May be given several times; the value is then an array. */
+  readonly repeat?: true;
+}
+
+export const BUILD_FLAGS: readonly FlagRow[] = [
+  { syntax: '-t, --tag <name>', help: 'name of the image: app, team/app:1.2, registry.example/app', repeat: true },
+  { syntax: '-f, --file <path>', help: 'Dockerfile (default: PATH/Dockerfile)' },
+  { syntax: '--build-arg <key[=value]>', help: 'value for an ARG; without a value, that of the environment', repeat: true },
+  { syntax: '--target <stage>', help: 'stage to build (default: the last)' },
+  { syntax: '--build-context <name=value>', help: 'named context: a directory, oci-layout://DIR[:TAG], docker-image://NAME', repeat: true },
+  { syntax: '--label <key=value>', help: 'label of the image', repeat: true },
+  { syntax: '--annotation <key=value>', help: 'annotation of the manifest', repeat: true },
+  {
+    syntax: '-o, --output <spec>',
+    help: 'type=oci|docker|image|local|tar[,dest=PATH][,key=value] (default: the local store)',
+    repeat: true,
+  },
+  { syntax: '--oci-layout <dir[:tag]>', help: 'write an OCI layout directory: type=oci,tar=false,dest=DIR' },
+  { syntax: '--compression <kind>', help: 'of new layers: gzip, zstd or none (default: gzip)' },
+  { syntax: '--compression-level <n>', help: 'gzip 0-9 (default: 6), zstd 1-22 (default: 3)' },
+  { syntax: '--platform <os/arch>', help: "the host's: others are not supported yet", repeat: true },
+  { syntax: '--network <mode>', help: "network of RUN steps: host, none or default (default: the host's)" },
+  { syntax: '--add-host <name:ip>', help: 'line for /etc/hosts of RUN steps', repeat: true },
+  { syntax: '--shm-size <size>', help: 'size of /dev/shm in RUN steps (default: 64m)' },
+  { syntax: '--ulimit <name=soft[:hard]>', help: 'limit of RUN steps: nofile=1024:2048', repeat: true },
+  { syntax: '--no-cache', help: 'run every step (nothing is cached yet)' },
+  { syntax: '--load', help: 'put the image into the local store, as is done without it' },
+  { syntax: '--source-date-epoch <seconds>', help: 'clamp times of new layers and config (default: SOURCE_DATE_EPOCH)' },
+  { syntax: '--iidfile <file>', help: 'write the image id (digest of the config)' },
+  { syntax: '--metadata-file <file>', help: 'write digests, names and timings as JSON' },
+  { syntax: '--root <dir>', help: 'local store (default: TSBUILD_ROOT, /var/lib/tsbuild for root, $XDG_DATA_HOME/tsbuild)' },
+  { syntax: '--runtime <program>', help: 'OCI runtime (default: runc)' },
+  { syntax: '--progress <mode>', help: 'auto, tty, plain or quiet (default: auto)' },
+  { syntax: '-q, --quiet', help: 'no progress; print the image id' },
+  { syntax: '-D, --debug', help: 'stack traces of internal errors' },
+];
+
+/** Long names of flags without a value. */
+export const OWN_TOGGLES: ReadonlySet<string> = new Set(
+  BUILD_FLAGS.filter((row) => !row.syntax.includes('<')).map((row) => longName(row.syntax)),
+);
+
+/** Flags, as typed, whose value is the next argument. */
+export const OWN_VALUES: ReadonlySet<string> = new Set(
+  BUILD_FLAGS.filter((row) => row.syntax.includes('<')).flatMap((row) => row.syntax.split(/,? /).filter((word) => word.startsWith('-'))),
+);
+
+function longName(syntax: string): string {
+  return /--([a-z-]+)/.exec(syntax)?.[1] ?? syntax;
+}

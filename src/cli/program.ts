@@ -1,0 +1,115 @@
+import { Command, CommanderError, Option } from 'commander';
+import { BuildError } from '../base/errors.js';
+import type { CliContext } from './context.js';
+import { BUILD_FLAGS, type FlagRow } from './flag-table.js';
+import type { RawBuildFlags } from './flags.js';
+import { takeForeignFlags } from './foreign-flags.js';
+import { tsbuildVersion } from './version.js';
+
+const COMMANDS = ['images', 'inspect', 'history', 'load', 'save', 'rmi', 'version', 'help'];
+const EPILOGUE = `
+Exit status: 0 done; 1 a step failed or an input is missing; 2 usage or Dockerfile error; 3 image not to be had;
+5 missing privilege; 125 a fault of tsbuild; 130, 143 stopped by a signal.`;
+
+/**
+ * Runs the command that the arguments ask for; `build` when they name none. Each command loads what it needs when it is chosen: help and
+ * version load nothing.
+ *
+ * @param args without the names of node and script
+ * @throws BuildError for everything that the user can cause
+ */
+export async function runCli(args: readonly string[], context: CliContext): Promise<void> {
+  const isBuild = !COMMANDS.includes(args[0] ?? '');
+  const { args: own, ignored } = isBuild ? takeForeignFlags(args) : { args: [...args], ignored: [] };
+  try {
+    await createProgram(context, ignored).parseAsync(own, { from: 'user' });
+  } catch (error) {
+    if (!(error instanceof CommanderError)) throw error;
+    if (error.exitCode !== 0) throw toUsageError(error);
+  }
+}
+
+function createProgram(context: CliContext, ignored: readonly string[]): Command {
+  const program = new Command('tsbuild')
+    .description('Builds container images from Dockerfiles: one command, no daemon.')
+    .usage('[build] [options] PATH')
+    .version(tsbuildVersion(), '--version', 'print the version')
+    .helpOption('-h, --help', 'print help')
+    .showHelpAfterError(false)
+    .exitOverride()
+    .configureOutput({ writeOut: (text) => context.stdout.write(text), writeErr: () => undefined, outputError: () => undefined })
+    .configureHelp({ helpWidth: 120 })
+    .addHelpText('after', EPILOGUE);
+  addBuild(program, context, ignored);
+  addImages(program, context);
+  addTransfer(program, context);
+  addVersion(program, context);
+  return program;
+}
+
+function addBuild(program: Command, context: CliContext, ignored: readonly string[]): void {
+  const command = program
+    .command('build [path]', { isDefault: true })
+    .usage('[options] PATH')
+    .description('build an image from the directory PATH');
+  for (const row of BUILD_FLAGS) command.addOption(toOption(row));
+  command.action(async (path: string | undefined, flags: RawBuildFlags) => {
+    const { runBuild } = await import('./commands/build.js');
+    await runBuild({ path, flags, ignored }, context);
+  });
+}
+
+function addImages(program: Command, context: CliContext): void {
+  withRoot(program.command('images').description('list the images of the local store'))
+    .option('--json', 'as JSON')
+    .option('-q, --quiet', 'ids only')
+    .action(async (flags: object) => (await import('./commands/images.js')).listImages(flags, context));
+  withRoot(program.command('inspect <image>').description('print descriptor, manifest and config as JSON')).action(
+    async (image: string, flags: object) => (await import('./commands/inspect.js')).inspectImage(image, flags, context),
+  );
+  withRoot(program.command('history <image>').description('print the steps that made an image'))
+    .option('--json', 'as JSON')
+    .action(async (image: string, flags: object) => (await import('./commands/inspect.js')).showHistory(image, flags, context));
+  withRoot(program.command('rmi <image...>').description('remove names of images, and what nothing refers to any longer')).action(
+    async (images: string[], flags: object) => (await import('./commands/rmi.js')).removeImages(images, flags, context),
+  );
+}
+
+function addTransfer(program: Command, context: CliContext): void {
+  withRoot(program.command('load [source]').description('load an OCI archive, a docker archive or an OCI layout directory'))
+    .option('-i, --input <path>', 'the same as the argument')
+    .addOption(toOption({ syntax: '-t, --tag <name>', help: 'name of the image, instead of those in the source', repeat: true }))
+    .action(async (source: string | undefined, flags: object) => (await import('./commands/load.js')).loadSource(source, flags, context));
+  withRoot(program.command('save <image...>').description('write images to an archive or an OCI layout directory'))
+    .option('-o, --output <path>', 'file or directory (default: standard output)')
+    .option('--format <format>', 'docker-archive, oci-archive or oci-dir (default: docker-archive)')
+    .action(async (images: string[], flags: object) => (await import('./commands/save.js')).saveImages(images, flags, context));
+}
+
+function addVersion(program: Command, context: CliContext): void {
+  program
+    .command('version')
+    .description('print the versions of tsbuild, node and the OCI runtime')
+    .option('--json', 'as JSON')
+    .option('--runtime <program>', 'OCI runtime (default: runc)')
+    .action(async (flags: object) => (await import('./commands/version.js')).showVersion(flags, context));
+}
+
+function withRoot(command: Command): Command {
+  return command.option('--root <dir>', 'local store (default: TSBUILD_ROOT, /var/lib/tsbuild for root, $XDG_DATA_HOME/tsbuild)');
+}
+
+function toOption({ syntax, help, repeat }: FlagRow): Option {
+  const option = new Option(syntax, help);
+  if (repeat === true) option.argParser((value: string, earlier: string[] | undefined) => [...(earlier ?? []), value]);
+  return option;
+}
+
+/** commander writes `error: unknown option '--tga'`, and a suggestion on a line of its own. */
+function toUsageError(error: CommanderError): BuildError {
+  const [message = '', suggestion] = error.message.replace(/^error: /, '').split('\n');
+  const meant = /Did you mean (?:one of )?(.*)\?/.exec(suggestion ?? '')?.[1];
+  return new BuildError('usage', message, {
+    hint: meant === undefined ? '"tsbuild --help" lists what there is' : `did you mean ${meant}?`,
+  });
+}

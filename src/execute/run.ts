@@ -1,0 +1,183 @@
+import { chmodSync, chownSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fromText, toText } from '../base/bytes.js';
+import { BuildError } from '../base/errors.js';
+import type { Ulimit } from '../options.js';
+import { findRuntime, rootfsOf, runContainer, type ContainerOutcome, type Runtime } from '../os/container.js';
+import { setTimes, setXattr } from '../os/native.js';
+import { requireProgram } from '../os/process.js';
+import type { RunStep } from '../plan/plan.js';
+import type { LayerDir, RootView } from '../snapshot/root-view.js';
+import { writeInitLayer, type InitLayer } from './init-layer.js';
+import { hostsFile, resolvConf } from './network-files.js';
+import { runtimeSpecJson } from './runtime-spec.js';
+import { homeOf, lookupUser, type UserIds } from './users.js';
+
+export interface RunRequest {
+  readonly step: RunStep;
+  /** Topmost first. None is written to. */
+  readonly layers: readonly LayerDir[];
+  /** The same layers as a view. */
+  readonly root: RootView;
+  /** Takes what the step writes, in the overlay format. Empty, or with the step's working directory in it. */
+  readonly upper: string;
+  /** Empty, on the file system of `upper`. */
+  readonly work: string;
+  /** Empty, of this step alone, removed by the caller afterwards. */
+  readonly tempDir: string;
+  /** A name on PATH or a path. */
+  readonly runtime: string;
+  /** `name:address` */
+  readonly addHosts: readonly string[];
+  readonly shmSizeBytes: number;
+  readonly ulimits: readonly Ulimit[];
+  readonly onLine: (line: string) => void;
+  readonly signal: AbortSignal;
+}
+
+const MAX_LAST_LINES = 20;
+const DEVICES = ['null', 'zero', 'full', 'random', 'urandom', 'tty'];
+
+/**
+ * Runs one RUN step to its end; afterwards `upper` holds what it changed, and nothing else.
+ *
+ * @throws BuildError `step` with exit code and last lines when the process fails, `dockerfile` when USER is unknown, `cancelled` when the
+ * signal fired (every process of the step is dead by then), `privilege` or `environment` when the machine does not let it run
+ */
+export async function runStep(request: RunRequest): Promise<void> {
+  const { step, tempDir, layers, root } = request;
+  const runtime = findRuntime(request.runtime);
+  const user = lookupUser(step.user, root);
+  requireRegularPasswd(root);
+  const init = join(tempDir, 'init');
+  mkdirSync(init);
+  const initLayer = writeInitLayer(init, layers, root);
+  prepareUpper(request);
+  const lastLines: string[] = [];
+  const outcome = await runContainer({
+    runtime,
+    dir: tempDir,
+    lowers: [...(initLayer.empty ? [] : [init]), ...layers.map((layer) => layer.path)],
+    upper: request.upper,
+    work: request.work,
+    config: containerConfig(request, { runtime, user, initLayer }),
+    signal: request.signal,
+    onLine: (line) => {
+      lastLines.push(line);
+      if (lastLines.length > MAX_LAST_LINES) lastLines.shift();
+      request.onLine(line);
+    },
+  });
+  if (outcome.kind !== 'exited' || outcome.exitCode !== 0) throw failure(request, outcome, lastLines);
+}
+
+interface Prepared {
+  readonly runtime: Runtime;
+  readonly user: UserIds;
+  readonly initLayer: InitLayer;
+}
+
+function containerConfig(request: RunRequest, { runtime, user, initLayer }: Prepared): string {
+  const { step, tempDir, root } = request;
+  const hosts = join(tempDir, 'hosts');
+  const resolv = join(tempDir, 'resolv.conf');
+  const network = step.network === 'none' ? 'none' : 'host';
+  writeFileSync(hosts, hostsFile(request.addHosts));
+  writeFileSync(resolv, readResolvConf(network));
+  return runtimeSpecJson({
+    args: step.args,
+    env: environment(request, user),
+    cwd: `/${toText(root.resolve(fromText(step.cwd)))}`,
+    user,
+    rootfs: rootfsOf(tempDir),
+    network,
+    files: [
+      { source: hosts, target: `/${toText(initLayer.hosts)}` },
+      { source: resolv, target: `/${toText(initLayer.resolvConf)}` },
+    ],
+    shmSizeBytes: request.shmSizeBytes,
+    ulimits: request.ulimits,
+    devices: DEVICES.filter((name) => existsSync(`/dev/${name}`)),
+    // runc keeps the flags of the mounted root; crun takes them away when it binds the root onto itself, so that nodes would work.
+    ...(runtime.kind === 'runc' ? {} : { hooks: { createContainer: [remountNodev(rootfsOf(tempDir))] } }),
+  });
+}
+
+function remountNodev(rootfs: string): { path: string; args: string[] } {
+  return { path: requireProgram('mount', 'mount'), args: ['mount', '-o', 'remount,bind,nodev', rootfs] };
+}
+
+function environment({ step, root }: RunRequest, user: UserIds): string[] {
+  const env = [...step.env, ...step.proxyEnv];
+  const home = env.findLast((pair) => pair.startsWith('HOME='));
+  return home === undefined || home === 'HOME=' ? [...env, `HOME=${homeOf(user.uid, root)}`] : env;
+}
+
+/** The runtime opens the file once it is inside; a FIFO there would hold it for ever (CVE-2024-9676 is of that class). */
+function requireRegularPasswd(root: RootView): void {
+  for (const name of ['passwd', 'group']) {
+    const type = root.lstat(root.resolve(`etc/${name}`))?.type ?? 'file';
+    if (type !== 'file') throw new BuildError('input', `/etc/${name} of the image is a ${type}, not a file`);
+  }
+}
+
+function readResolvConf(network: 'host' | 'none'): string {
+  const host = readText('/etc/resolv.conf') ?? '';
+  return resolvConf({ host, behindStub: readText('/run/systemd/resolve/resolv.conf'), network });
+}
+
+function readText(path: string): string | undefined {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch {
+    return undefined;
+  }
+}
+
+/** The root of an overlay has the metadata of the upper directory, whatever the layers below have. */
+function prepareUpper({ upper, root }: RunRequest): void {
+  const stat = root.lstat('');
+  if (stat === undefined) return;
+  chownSync(upper, stat.uid, stat.gid);
+  chmodSync(upper, stat.mode);
+  for (const [name, value] of root.xattrs('')) setXattr(upper, name, value);
+  if (readdirSync(upper).length === 0) setTimes(upper, stat.mtimeSeconds);
+}
+
+function failure(request: RunRequest, outcome: ContainerOutcome, lastLines: readonly string[]): BuildError {
+  const command = request.step.args.join(' ');
+  if (outcome.kind === 'exited') {
+    return new BuildError('step', `process "${command}" did not complete successfully: exit code: ${outcome.exitCode}`, {
+      exitCode: outcome.exitCode,
+      lastLines,
+    });
+  }
+  if (outcome.kind === 'not-started') return startFailure(request, outcome.message);
+  return mountFailure(outcome.message);
+}
+
+/** The words of runc and of crun for a program that is not there, or is none. */
+function startFailure({ step, root, runtime }: RunRequest, message: string): BuildError {
+  const [program = ''] = step.args;
+  const missing = /no such file or directory|executable file not found/i.test(message);
+  const forbidden = /permission denied|operation not permitted/i.test(message) && /exec/i.test(message);
+  if (!missing && !forbidden) return new BuildError('environment', `${runtime} could not start the step: ${message}`);
+  const isShell = program.endsWith('sh') && root.lstat(root.resolve(fromText(program))) === undefined;
+  return new BuildError('step', `process "${step.args.join(' ')}" could not be started: ${message}`, {
+    exitCode: missing ? 127 : 126,
+    lastLines: [],
+    ...(isShell
+      ? { hint: `The image has no ${program}: copy one in, use the exec form, RUN ["/program"], or begin with an image that has a shell.` }
+      : {}),
+  });
+}
+
+function mountFailure(message: string): BuildError {
+  const kind = /permission denied|operation not permitted|must be superuser/i.test(message) ? 'privilege' : 'environment';
+  return new BuildError(kind, `cannot mount the layers: ${message.split('\n')[0] ?? message}`, {
+    hint:
+      kind === 'privilege'
+        ? 'The sandbox that tsbuild runs in forbids mounts: inside a container, start that container with --privileged.'
+        : 'The file system of the store must be one that overlayfs can write to (not overlayfs itself): see --root.',
+  });
+}

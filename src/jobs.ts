@@ -1,0 +1,178 @@
+import { createHash } from 'node:crypto';
+import type { ByteString } from './base/bytes.js';
+import { BuildError } from './base/errors.js';
+import { openContext } from './context/context.js';
+import { parseIgnore, type IgnoreMatcher } from './context/dockerignore.js';
+import { explainCopyError } from './execute/copy-hint.js';
+import { copyEntries, findArchives, type CopyPlan, type CopyRequest } from './execute/copy.js';
+import { lookupOwner } from './execute/users.js';
+import { writeLayer, type LayerOptions, type WrittenLayer } from './image/layer.js';
+import { digestFromHex, type Digest } from './oci/digest.js';
+import { applyEntries } from './snapshot/apply.js';
+import { diffEntries } from './snapshot/diff.js';
+import { extractArchive, extractLayer } from './snapshot/extract.js';
+import { readLayerIndex, toLayerIndex } from './snapshot/layer-index.js';
+import type { LayerIndex, RootView, ViewLayer } from './snapshot/root-view.js';
+import { openRootView } from './snapshot/view.js';
+import { openDecompressed } from './tar/decompress.js';
+import type { TarEntry } from './tar/entry.js';
+
+/**
+ * The work that is done in threads: functions from plain data to plain data, so that they can be called across the border (`pool.ts`) as well as
+ * directly, where starting a thread would take longer than the work.
+ */
+export const jobs = { copyToDirectory, copyToLayer, entriesToLayer, directoryToLayer, extractToDirectory, indexLayer };
+
+export type JobName = keyof typeof jobs;
+export type JobArgs<N extends JobName> = Parameters<(typeof jobs)[N]>[0];
+export type JobResult<N extends JobName> = Awaited<ReturnType<(typeof jobs)[N]>>;
+
+/** Where a COPY reads from. */
+export type CopySource =
+  | { readonly kind: 'context'; readonly dir: string; readonly ignore?: { readonly text: string; readonly fileName: string } }
+  | { readonly kind: 'layers'; readonly layers: readonly ViewLayer[]; readonly name: string };
+
+/** A COPY or ADD as plain data. */
+export interface CopyJob {
+  readonly op: 'COPY' | 'ADD';
+  readonly sources: readonly string[];
+  readonly dest: string;
+  readonly chown?: string;
+  readonly chmod?: string;
+  readonly nowSeconds: number;
+  readonly source: CopySource;
+  /** The root file system that the files go into, topmost first. */
+  readonly below: readonly ViewLayer[];
+}
+
+export interface WrittenStep {
+  readonly written: WrittenLayer & { readonly durationMs: number };
+  /** What later steps can look up of it, when asked for. */
+  readonly index?: LayerIndex;
+}
+
+/** Whether the step unpacks an archive: its members come in any order, and are sorted by way of a directory. */
+export async function unpacksArchive(copy: CopyJob): Promise<boolean> {
+  if (copy.op === 'COPY') return false;
+  const opened = openCopy(copy);
+  return (await explained(opened, () => findArchives(opened.request, opened.source))).size > 0;
+}
+
+async function copyToDirectory({ copy, dir }: { readonly copy: CopyJob; readonly dir: string }): Promise<void> {
+  const opened = openCopy(copy);
+  const { parts } = await planCopy(opened);
+  const owner = opened.request.chown === undefined ? {} : { owner: opened.request.chown };
+  for (const part of parts) {
+    if (part.kind === 'entries') applyEntries(part.entries, dir);
+    else await extractArchive(openDecompressed(part.fsPath), { dir, prefix: part.destDir, below: opened.dest, ...owner });
+  }
+}
+
+/** The files go from where they are into the layer, and nowhere else. */
+async function copyToLayer(args: {
+  readonly copy: CopyJob;
+  readonly layer: LayerOptions;
+  readonly wantsIndex: boolean;
+}): Promise<WrittenStep> {
+  const { parts } = await planCopy(openCopy(args.copy));
+  const entries = parts.flatMap((part) => (part.kind === 'entries' ? part.entries : []));
+  return entriesToLayer({ entries, layer: args.layer, wantsIndex: args.wantsIndex });
+}
+
+async function entriesToLayer(args: {
+  readonly entries: readonly TarEntry[];
+  readonly layer: LayerOptions;
+  readonly wantsIndex: boolean;
+}): Promise<WrittenStep> {
+  const written = await timed(() => writeLayer(args.entries, args.layer));
+  return { written, ...(args.wantsIndex ? { index: toLayerIndex(args.entries) } : {}) };
+}
+
+async function directoryToLayer(args: {
+  readonly dir: string;
+  readonly below: readonly ViewLayer[];
+  readonly layer: LayerOptions;
+}): Promise<WrittenStep> {
+  return { written: await timed(() => writeLayer(diffEntries(args.dir, openRootView(args.below)), args.layer)) };
+}
+
+/** A layer of a base image: its blob, and the digest that the uncompressed bytes must have. */
+interface LayerBlob {
+  readonly blob: string;
+  readonly digest: Digest;
+  readonly diffId: Digest;
+}
+
+async function extractToDirectory({
+  dir,
+  ...layer
+}: LayerBlob & { readonly dir: string }): Promise<{ readonly implied: readonly ByteString[] }> {
+  const { implied } = await extractLayer(verified(layer), dir);
+  return { implied };
+}
+
+async function indexLayer(layer: LayerBlob): Promise<LayerIndex> {
+  return readLayerIndex(verified(layer));
+}
+
+/** The tar of a layer; the reader fails at its end when it was another one than the image's config names. */
+async function* verified({ blob, digest, diffId }: LayerBlob): AsyncGenerator<Buffer, void, void> {
+  const hash = createHash('sha256');
+  try {
+    for await (const chunk of openDecompressed(blob)) {
+      hash.update(chunk);
+      yield chunk;
+    }
+  } catch (error) {
+    if (error instanceof BuildError) throw new BuildError(error.kind, `layer ${digest}: ${error.message}`, { cause: error });
+    throw error;
+  }
+  const got = digestFromHex(hash.digest('hex'));
+  if (got === diffId) return;
+  throw new BuildError('input', `layer ${digest} is damaged: got a tar with the diffId ${got}, want ${diffId}`, {
+    hint: `remove "${blob}" and build or fetch the image again`,
+  });
+}
+
+interface OpenedCopy {
+  readonly request: CopyRequest;
+  readonly source: RootView;
+  readonly dest: RootView;
+  /** Where a missing source is looked for. */
+  readonly context: { readonly dir: string; readonly ignore: IgnoreMatcher | undefined } | undefined;
+}
+
+function openCopy({ source: from, below, chown, ...rest }: CopyJob): OpenedCopy {
+  const dest = openRootView(below);
+  const owner = chown === undefined ? {} : { chown: lookupOwner(chown, dest) };
+  if (from.kind === 'layers') {
+    const request = { ...rest, ...owner, fromContext: false, sourceName: from.name };
+    return { request, source: openRootView(from.layers), dest, context: undefined };
+  }
+  const ignore = from.ignore === undefined ? undefined : parseIgnore(from.ignore.text, from.ignore.fileName);
+  return {
+    request: { ...rest, ...owner, fromContext: true },
+    source: openContext(from.dir, ignore),
+    dest,
+    context: { dir: from.dir, ignore },
+  };
+}
+
+function planCopy(opened: OpenedCopy): Promise<CopyPlan> {
+  const { request, source, dest } = opened;
+  return explained(opened, async () => copyEntries({ ...request, archives: await findArchives(request, source) }, source, dest));
+}
+
+/** Adds where a missing source may be instead. */
+async function explained<T>({ request, context }: OpenedCopy, run: () => Promise<T>): Promise<T> {
+  try {
+    return await run();
+  } catch (error) {
+    throw context === undefined ? error : await explainCopyError(error, { request, contextDir: context.dir, ignore: context.ignore });
+  }
+}
+
+async function timed(write: () => Promise<WrittenLayer>): Promise<WrittenStep['written']> {
+  const startedMs = performance.now();
+  return { ...(await write()), durationMs: performance.now() - startedMs };
+}

@@ -1,0 +1,255 @@
+import { constants as fsConstants, existsSync, mkdirSync, openSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
+import { Socket } from 'node:net';
+import { basename, join } from 'node:path';
+import type { Readable, Writable } from 'node:stream';
+import { BuildError } from '../base/errors.js';
+import { LineSplitter } from './lines.js';
+import { makeNode } from './native.js';
+import { overlayOptions } from './overlay.js';
+import { findProgram } from './process.js';
+
+/** A program that runs OCI bundles. */
+export interface Runtime {
+  /** Absolute path. */
+  readonly program: string;
+  /** What options it takes. */
+  readonly kind: 'runc' | 'crun' | 'other';
+}
+
+export interface ContainerRequest {
+  readonly runtime: Runtime;
+  /** A private directory: everything of this container's own goes there. It is left for the caller to remove. */
+  readonly dir: string;
+  /** Lower directories of the overlay, topmost first, at least one. */
+  readonly lowers: readonly string[];
+  readonly upper: string;
+  /** Empty, on the file system of `upper`. */
+  readonly work: string;
+  /** Text of config.json; its root is `rootfsOf(dir)`. */
+  readonly config: string;
+  /** Standard output and standard error, in the order in which they were written. */
+  readonly onLine: (line: string) => void;
+  readonly signal: AbortSignal;
+}
+
+export type ContainerOutcome =
+  /** 128 + n when a signal n ended the process. */
+  | { readonly kind: 'exited'; readonly exitCode: number }
+  /** The runtime could not make the container or start its process; nothing of it ran. */
+  | { readonly kind: 'not-started'; readonly message: string }
+  /** The mounts around it failed. */
+  | { readonly kind: 'not-mounted'; readonly message: string };
+
+const STILL_RUNNING_POLL_MS = 20;
+
+/** Where the root is mounted, inside the container's mount namespace only. */
+export function rootfsOf(dir: string): string {
+  return join(dir, 'rootfs');
+}
+
+/** @throws BuildError `environment` when there is no such program */
+export function findRuntime(name: string): Runtime {
+  const program = findProgram(name);
+  if (program === undefined) {
+    throw new BuildError('environment', `OCI runtime "${name}" not found${name.includes('/') ? '' : ' on PATH'}`, {
+      hint: 'RUN needs runc or crun; on Debian: apt-get install runc.',
+    });
+  }
+  const base = basename(program);
+  return { program, kind: base.startsWith('runc') ? 'runc' : base.startsWith('crun') ? 'crun' : 'other' };
+}
+
+/**
+ * The first process of the chain. The kernel kills it when tsbuild dies, however it dies; `setpriv` asked for that too late if tsbuild was
+ * gone by then, so the parent is compared.
+ */
+const GUARD = '[ "$PPID" = "$1" ] || exit 1; shift; exec "$@"';
+
+/**
+ * Runs as process 1 of its own pid and mount namespace: with it die every process of the container and every mount.
+ * $1 is the directory of the links, $2 the options of the overlay, $3 where to mount it, $4 whether to hide the cgroups, $5 the pid file,
+ * $6 where the output goes, the rest is the runtime.
+ *
+ * A read-only cgroup tree keeps the runtime from making a directory in every hierarchy, and from waiting for their removal afterwards: up to
+ * 300 ms of a RUN step. The bind leaves the other hierarchies of a hybrid tree out, which crun would refuse.
+ *
+ * The runtime starts the container and ends (`runc run` in the foreground would give the process two pipes and mix up their order). The
+ * process becomes a child of process 1, which is a `sleep` by then: a shell might reap it and lose its status. Thus a dead process stays a zombie
+ * whose status /proc tells; the loop tells it whenever a line comes in.
+ */
+const MOUNT_AND_START = `
+if [ "$4" = hidden ] && [ -d /sys/fs/cgroup ]; then mount --bind -o ro /sys/fs/cgroup /sys/fs/cgroup || exit; fi
+cd "$1" && mount -t overlay -o "$2" overlay "$3" || exit
+pid_file=$5 output=$6
+shift 6
+"$@" </dev/null >"$output" 2>&1 || exit
+read -r pid <"$pid_file"
+exec 3<&0
+while read -r _; do
+  stat=
+  read -r stat <"/proc/$pid/stat"
+  echo "$stat"
+done <&3 &
+exec sleep 999999999 </dev/null >/dev/null
+`;
+
+/**
+ * Mounts the layers and runs one container to its end. The chain is setpriv → sh → unshare → sh → runtime. It costs no more than
+ * mounting before and unmounting after the runtime would (40 ms with runc, 27 ms with crun for `true`), and leaves nothing to clean up.
+ *
+ * @throws BuildError `cancelled` when the signal fired: by then every process of the container is dead
+ */
+export async function runContainer(request: ContainerRequest): Promise<ContainerOutcome> {
+  prepare(request);
+  const outcome = await attempt(request, request.runtime.kind === 'other' ? 'plain' : 'hidden');
+  // A runtime that insists on cgroups: nothing has run so far, so the same root can be used again.
+  if (outcome.kind === 'not-started' && /cgroup/i.test(outcome.message)) return attempt(request, 'plain');
+  return outcome;
+}
+
+type CgroupMode = 'hidden' | 'plain';
+
+/** Short links, so that the options of the overlay fit into one page however many layers there are, and need no escaping. */
+function prepare({ dir, lowers, upper, config }: ContainerRequest): void {
+  const links = join(dir, 'l');
+  mkdirSync(links);
+  mkdirSync(rootfsOf(dir));
+  for (const [index, lower] of lowers.entries()) symlinkSync(lower, join(links, String(index)));
+  symlinkSync(upper, join(links, 'u'));
+  writeFileSync(join(dir, 'config.json'), config);
+}
+
+async function attempt(request: ContainerRequest, cgroups: CgroupMode): Promise<ContainerOutcome> {
+  const { dir, work, signal } = request;
+  const { execa } = await import('execa');
+  if (signal.aborted) throw cancelled();
+  // A volatile overlay marks its work directory, so that it cannot be mounted again.
+  mkdirSync(join(work, cgroups));
+  symlinkSync(join(work, cgroups), join(dir, 'l', cgroups));
+  const fifo = join(dir, `output-${cgroups}`);
+  makeNode(fifo, { type: 'fifo', mode: 0o600, major: 0, minor: 0 });
+  using output = openFifo(fifo);
+  const child = execa('setpriv', chainArgs(request, cgroups, fifo), {
+    cwd: dir,
+    // util-linux 2.39 and later would hand the options over one by one, 255 bytes at most each.
+    env: { PATH: process.env['PATH'] ?? '', LC_ALL: 'C', LIBMOUNT_FORCE_MOUNT2: 'always' },
+    extendEnv: false,
+    stdin: 'pipe',
+    buffer: { stdout: false, stderr: true },
+    reject: false,
+    cancelSignal: signal,
+    killSignal: 'SIGKILL',
+    forceKillAfterDelay: false,
+    // A session of its own: Ctrl-C reaches tsbuild alone, which then decides.
+    detached: true,
+  });
+  const splitter = new LineSplitter(request.onLine);
+  output.stream.on('data', (chunk: Buffer) => splitter.push(chunk));
+  let exitCode: number | undefined;
+  watchEnd({ output: output.stream, ask: child.stdin, answer: child.stdout }, (code) => {
+    exitCode = code;
+    child.kill('SIGKILL');
+  });
+  const result = await child;
+  splitter.end();
+  if (exitCode !== undefined) return { kind: 'exited', exitCode };
+  if (result.isCanceled) throw cancelled();
+  if (result.code !== undefined) throw new BuildError('environment', `cannot run "setpriv": ${result.code}`, { cause: result });
+  return whyNot({ log: join(dir, `log-${cgroups}`), complaint: result.stderr, exitCode: result.exitCode });
+}
+
+/** Not blocking: neither the opening, which would wait for the container, nor the reading, which would take a thread of the pool. */
+function openFifo(path: string): Disposable & { readonly stream: Readable } {
+  const fd = openSync(path, fsConstants.O_RDONLY | fsConstants.O_NONBLOCK);
+  const stream = new Socket({ fd, readable: true, writable: false });
+  return { stream, [Symbol.dispose]: () => void stream.destroy() };
+}
+
+interface Watched {
+  readonly output: Readable;
+  readonly ask: Writable;
+  readonly answer: Readable;
+}
+
+/** The output ends with the last process that holds it: usually with the container. A process may have closed it and go on, so it is asked for. */
+function watchEnd({ output, ask, answer }: Watched, onExit: (exitCode: number) => void): void {
+  let text = '';
+  const poll = (): void => void ask.write('\n');
+  // The chain may be gone before the question reaches it; its own end tells why.
+  ask.on('error', () => undefined);
+  output.on('error', () => undefined);
+  output.once('end', poll);
+  answer.on('data', (chunk: Buffer) => {
+    text += chunk.toString('latin1');
+    if (!text.endsWith('\n')) return;
+    const exitCode = parseExitCode(text);
+    text = '';
+    if (exitCode === undefined) setTimeout(poll, STILL_RUNNING_POLL_MS).unref();
+    else onExit(exitCode);
+  });
+}
+
+/**
+ * The exit code in a line of /proc/PID/stat, `undefined` for a process that runs (proc_pid_stat(5): field 3 is the state, field 52 the wait
+ * status; field 2, the name, may hold blanks and parentheses).
+ */
+function parseExitCode(stat: string): number | undefined {
+  const fields = stat
+    .slice(stat.lastIndexOf(')') + 2)
+    .trim()
+    .split(' ');
+  if (fields[0] !== 'Z' && fields[0] !== 'X') return undefined;
+  const status = Number(fields[49]);
+  const signal = status & 0x7f;
+  return signal === 0 ? status >> 8 : 128 + signal;
+}
+
+interface Failure {
+  readonly log: string;
+  /** Standard error of the chain. */
+  readonly complaint: string;
+  readonly exitCode: number | undefined;
+}
+
+function whyNot({ log, complaint, exitCode }: Failure): ContainerOutcome {
+  const error = readRuntimeError(log);
+  if (error !== undefined) return { kind: 'not-started', message: error };
+  const message = complaint.trim() === '' ? `exit code ${exitCode ?? 'unknown'}` : complaint.trim();
+  return { kind: 'not-mounted', message };
+}
+
+/** The last error of a runtime's JSON log; `undefined` when it has not come to log one. */
+function readRuntimeError(path: string): string | undefined {
+  if (!existsSync(path)) return undefined;
+  const errors = readFileSync(path, 'utf8')
+    .split('\n')
+    .flatMap((line) => parseLogLine(line) ?? []);
+  return errors.at(-1)?.replace(/^runc run failed: (unable to start container process: )?/, '');
+}
+
+function parseLogLine(line: string): string | undefined {
+  try {
+    const { level, msg } = JSON.parse(line) as { level?: unknown; msg?: unknown };
+    return (level === 'error' || level === 'fatal') && typeof msg === 'string' ? msg : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function chainArgs({ dir, lowers, runtime }: ContainerRequest, cgroups: CgroupMode, fifo: string): string[] {
+  const links = join(dir, 'l');
+  const pidFile = join(dir, `pid-${cgroups}`);
+  const options = overlayOptions({ lowers: [...lowers.keys()].map(String), upper: 'u', work: cgroups });
+  // With --rootless runc goes on without the cgroups that it cannot make.
+  const flags = cgroups === 'plain' ? [] : runtime.kind === 'crun' ? ['--cgroup-manager=disabled'] : ['--rootless=true'];
+  const global = ['--root', join(dir, `state-${cgroups}`), '--log', join(dir, `log-${cgroups}`), '--log-format', 'json'];
+  const id = `tsbuild-${process.pid}-${basename(dir)}`;
+  const run = [runtime.program, ...flags, ...global, 'run', '--detach', '--pid-file', pidFile, '--bundle', dir, id];
+  const inner = ['sh', '-c', MOUNT_AND_START, 'sh', links, options, rootfsOf(dir), cgroups, pidFile, fifo, ...run];
+  const unshare = ['unshare', '--mount', '--pid', '--fork', '--kill-child=KILL', '--mount-proc', ...inner];
+  return ['--pdeathsig', 'KILL', 'sh', '-c', GUARD, 'sh', String(process.pid), ...unshare];
+}
+
+function cancelled(): BuildError {
+  return new BuildError('cancelled', 'the step was stopped');
+}

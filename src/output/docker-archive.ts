@@ -1,0 +1,101 @@
+import { MediaType, type Descriptor } from '../oci/types.js';
+import { digestOf, hexOf } from '../oci/digest.js';
+import { parseReference, familiarRepository } from '../oci/reference.js';
+import type { Store } from '../store/store.js';
+import type { ArchiveInput } from '../tar/archive.js';
+import { blobMember, blobName, bytesMember, directoryMember, writeBlobArchive } from './archive.js';
+import { contentOf, familiarNames, newIndex, toIndexEntries } from './entries.js';
+import { OCI_LAYOUT, uniqueMembers, type NamedImage } from './oci-archive.js';
+import type { ImageOutputRequest } from './oci-layout.js';
+import type { DockerOutput } from './output.js';
+
+const DOCKER_TYPES: Readonly<Record<string, string>> = {
+  [MediaType.ociManifest]: MediaType.dockerManifest,
+  [MediaType.ociConfig]: MediaType.dockerConfig,
+  [MediaType.ociLayer]: MediaType.dockerLayer,
+  [MediaType.ociLayerGzip]: MediaType.dockerLayerGzip,
+  [MediaType.ociLayerZstd]: MediaType.dockerLayerZstd,
+};
+
+/** An image as it stands in the archive: the blob of its manifest may be one that the store does not have. */
+interface Archived extends NamedImage {
+  readonly descriptor: Descriptor;
+  readonly manifest: ArchiveInput;
+}
+
+/**
+ * Writes the archive of `docker save`, which `docker load`, `podman load` and skopeo read: `manifest.json` and `repositories` for old readers, an OCI layout for
+ * new ones; all name the same blobs.
+ *
+ * @returns the descriptor of the manifest in it
+ */
+export async function writeDockerArchive({ store, image, spec, names }: ImageOutputRequest<DockerOutput>): Promise<Descriptor> {
+  const archived = toArchived(store, { image, names }, spec.ociMediaTypes ?? false);
+  await writeBlobArchive(spec.dest, archiveMembers(store, [archived]));
+  return archived.descriptor;
+}
+
+/** The same with several images, their manifests as they are. */
+export async function saveDockerArchive(store: Store, images: readonly NamedImage[], dest: string): Promise<void> {
+  const archived = images.map((named) => toArchived(store, named, true));
+  await writeBlobArchive(dest, archiveMembers(store, archived));
+}
+
+function toArchived(store: Store, { image, names }: NamedImage, keepMediaTypes: boolean): Archived {
+  if (keepMediaTypes) return { image, names, descriptor: image.descriptor, manifest: blobMember(store, image.descriptor) };
+  const { manifest } = image;
+  const converted = {
+    ...manifest,
+    mediaType: MediaType.dockerManifest,
+    config: toDocker(manifest.config),
+    layers: manifest.layers.map(toDocker),
+  };
+  const bytes = Buffer.from(JSON.stringify(converted));
+  const descriptor = { mediaType: MediaType.dockerManifest, digest: digestOf(bytes), size: bytes.length };
+  return { image, names, descriptor, manifest: bytesMember(blobName(descriptor.digest), bytes) };
+}
+
+function toDocker(descriptor: Descriptor): Descriptor {
+  return { ...descriptor, mediaType: DOCKER_TYPES[descriptor.mediaType] ?? descriptor.mediaType };
+}
+
+function archiveMembers(store: Store, images: readonly Archived[]): ArchiveInput[] {
+  const entries = images.flatMap(({ image, descriptor, names }) => toIndexEntries({ descriptor, config: image.config }, names, undefined));
+  const blobs = images.flatMap(({ image, manifest }) => [...contentOf(image).map((blob) => blobMember(store, blob)), manifest]);
+  return [
+    bytesMember('manifest.json', toJson(images.map(toLegacyManifest))),
+    bytesMember('repositories', toJson(toRepositories(images))),
+    bytesMember('oci-layout', OCI_LAYOUT),
+    bytesMember('index.json', toJson(newIndex(entries))),
+    directoryMember('blobs'),
+    directoryMember('blobs/sha256'),
+    ...uniqueMembers(blobs),
+  ];
+}
+
+/** docker image spec v1.2, "Combined Image JSON + Filesystem Changeset Format" */
+function toLegacyManifest({ image, names }: NamedImage): object {
+  return {
+    Config: blobName(image.manifest.config.digest),
+    RepoTags: familiarNames(names),
+    Layers: image.manifest.layers.map((layer) => blobName(layer.digest)),
+  };
+}
+
+/** `{"app":{"latest":"<hex of the top layer>"}}` */
+function toRepositories(images: readonly NamedImage[]): Record<string, Record<string, string>> {
+  const repositories = new Map<string, Record<string, string>>();
+  for (const { image, names } of images) {
+    const top = image.manifest.layers.at(-1);
+    if (top === undefined) continue;
+    for (const reference of names.map(parseReference)) {
+      const repository = familiarRepository(reference);
+      repositories.set(repository, { ...repositories.get(repository), [reference.tag ?? 'latest']: hexOf(top.digest) });
+    }
+  }
+  return Object.fromEntries(repositories);
+}
+
+function toJson(value: unknown): Buffer {
+  return Buffer.from(JSON.stringify(value));
+}

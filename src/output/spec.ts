@@ -1,0 +1,258 @@
+import { parseBool, splitCsv } from '../base/csv.js';
+import { BuildError } from '../base/errors.js';
+import { didYouMean } from '../base/suggest.js';
+import type { Compression } from '../image/image.js';
+import { isTag, parseReference } from '../oci/reference.js';
+import type { OciOutput, OutputSpec } from './output.js';
+
+/** The values of one `-o`, by key; keys that may come several times keep all their values. */
+type Values = ReadonlyMap<string, readonly string[]>;
+
+const IMAGE_KEYS = ['name', 'compression', 'compression-level', 'force-compression', 'oci-mediatypes', 'rewrite-timestamp'];
+const KEYS: Readonly<Record<OutputSpec['type'], readonly string[]>> = {
+  oci: ['dest', 'tar', ...IMAGE_KEYS],
+  docker: ['dest', ...IMAGE_KEYS],
+  image: ['push', 'store', 'unpack', ...IMAGE_KEYS],
+  local: ['dest', 'mode', 'platform-split'],
+  tar: ['dest', 'platform-split'],
+};
+const TYPES = Object.keys(KEYS) as OutputSpec['type'][];
+
+const REPEATABLE = new Set(['name']);
+const UNSUPPORTED_TYPES = new Map([
+  ['registry', 'write an OCI layout and push it with another program, for example skopeo'],
+  ['cacheonly', 'leave out --output: the image then goes to the local store'],
+]);
+const UNSUPPORTED_KEYS = [
+  'attestation-inline',
+  'context',
+  'dangling-name-prefix',
+  'name-canonical',
+  'oci-artifact',
+  'prefer-nondist-layers',
+  'push-by-digest',
+  'registry.insecure',
+  'source-date-epoch',
+];
+/** Keys whose one value is the only way that tsbuild works; the other is refused. */
+const FIXED: Readonly<Record<string, boolean>> = {
+  push: false,
+  'force-compression': false,
+  'platform-split': false,
+  store: true,
+  'rewrite-timestamp': true,
+};
+
+const ANNOTATION = /^annotation(?:-(manifest|index|manifest-descriptor|index-descriptor))?(?:\[([^\]]*)\])?\.(.+)$/;
+
+/**
+ * The value of `-o`, in buildx's grammar: comma-separated `key=value`; a path alone is `type=local`, `-` alone is a tar on standard output.
+ *
+ * @throws BuildError `usage`, or `unsupported` for what buildx has and tsbuild has not
+ */
+export function parseOutput(text: string): OutputSpec {
+  if (text === '') throw usage(text, 'it is empty');
+  const fields = splitCsv(text);
+  if (fields === undefined) throw usage(text, 'a double quote is not closed, or is inside of a bare field');
+  if (fields.length === 1 && !text.includes('=')) {
+    return text === '-' ? { type: 'tar', dest: '-' } : { type: 'local', dest: fields[0] ?? text };
+  }
+  const values = toValues(text, fields);
+  const type = parseType(text, one(values, 'type'));
+  checkKeys(text, type, values);
+  switch (type) {
+    case 'oci':
+      return toOci(text, values);
+    case 'docker':
+      return toDocker(text, values);
+    case 'image':
+      if (!(ociMediaTypes(text, values) ?? true)) throw new BuildError('unsupported', 'the store holds images with OCI media types only');
+      return { type, ...toImageOutput(text, values) };
+    case 'local':
+      return toLocal(text, values);
+    default:
+      return { type, dest: one(values, 'dest') ?? '-' };
+  }
+}
+
+/** The value of `--oci-layout`: a directory, and after the last colon a tag. */
+export function parseOciLayout(text: string): OciOutput {
+  const colon = text.lastIndexOf(':');
+  const tag = text.slice(colon + 1);
+  const hasTag = colon > 0 && !tag.includes('/');
+  if (text === '' || text === '-') throw new BuildError('usage', `invalid --oci-layout ${JSON.stringify(text)}: want a directory`);
+  if (hasTag && !isTag(tag))
+    throw new BuildError('usage', `invalid --oci-layout ${JSON.stringify(text)}: ${JSON.stringify(tag)} is no tag`);
+  const dest = hasTag ? text.slice(0, colon) : text;
+  return { type: 'oci', dest, tar: false, names: [], annotations: {}, ...(hasTag ? { tag } : {}) };
+}
+
+function toValues(text: string, fields: readonly string[]): Values {
+  const values = new Map<string, string[]>();
+  for (const field of fields) {
+    const equals = field.indexOf('=');
+    if (equals < 1) throw usage(text, `${JSON.stringify(field)} is not key=value`);
+    const name = field.slice(0, equals).trim();
+    const key = ANNOTATION.test(name) ? name : name.toLowerCase();
+    const earlier = values.get(key);
+    if (earlier !== undefined && !REPEATABLE.has(key)) throw usage(text, `${key} is given twice`);
+    values.set(key, [...(earlier ?? []), field.slice(equals + 1)]);
+  }
+  return values;
+}
+
+function parseType(text: string, type: string | undefined): OutputSpec['type'] {
+  if (type === undefined) throw usage(text, 'type= is missing', `write type=${TYPES.join('|')}`);
+  const hint = UNSUPPORTED_TYPES.get(type);
+  if (hint !== undefined) throw new BuildError('unsupported', `output type ${type} is not supported yet`, { hint });
+  const found = TYPES.find((known) => known === type);
+  if (found === undefined)
+    throw usage(text, `unknown type ${JSON.stringify(type)}${didYouMean(type, TYPES)}`, `types are ${TYPES.join(', ')}`);
+  return found;
+}
+
+function checkKeys(text: string, type: OutputSpec['type'], values: Values): void {
+  const known = ['type', ...KEYS[type]];
+  for (const [key, given] of values) {
+    if (known.includes(key)) checkFixed(text, key, given[0] ?? '');
+    else if (ANNOTATION.test(key)) checkAnnotation(text, type, key);
+    else if (UNSUPPORTED_KEYS.includes(key)) throw new BuildError('unsupported', `output option ${key} is not supported yet`);
+    else
+      throw usage(
+        text,
+        `unknown option ${JSON.stringify(key)} of type=${type}${didYouMean(key, known)}`,
+        `options are ${known.join(', ')}`,
+      );
+  }
+}
+
+function checkFixed(text: string, key: string, value: string): void {
+  const fixed = FIXED[key];
+  if (fixed === undefined) return;
+  if (bool(text, key, value) !== fixed) throw new BuildError('unsupported', `output option ${key}=${value} is not supported yet`);
+}
+
+function checkAnnotation(text: string, type: OutputSpec['type'], key: string): void {
+  if (type === 'local' || type === 'tar') throw usage(text, `type=${type} has no manifest to annotate`);
+  const [, level, platform] = ANNOTATION.exec(key) ?? [];
+  if ((level ?? 'manifest') !== 'manifest' || platform !== undefined || type !== 'oci') {
+    throw new BuildError('unsupported', `output option ${key} is not supported yet`, {
+      hint: 'use --annotation, or annotation.KEY=VALUE of type=oci',
+    });
+  }
+}
+
+function toOci(text: string, values: Values): OciOutput {
+  const tarText = one(values, 'tar');
+  const tar = tarText === undefined ? true : bool(text, 'tar', tarText);
+  if (!(ociMediaTypes(text, values) ?? true)) throw usage(text, 'type=oci has OCI media types', 'use type=docker');
+  const dest = one(values, 'dest') ?? (tar ? '-' : undefined);
+  if (dest === undefined || dest === '') throw usage(text, 'dest= is missing: tar=false writes a directory');
+  if (dest === '-' && !tar) throw usage(text, 'a directory cannot go to standard output', 'leave out tar=false');
+  return { type: 'oci', dest, tar, annotations: annotationsOf(values), ...toImageOutput(text, values) };
+}
+
+function toDocker(text: string, values: Values): OutputSpec {
+  const dest = one(values, 'dest');
+  if (dest === undefined || dest === '') {
+    throw usage(
+      text,
+      'dest= is missing: there is no docker daemon to load into',
+      'write type=docker,dest=image.tar, or dest=- and pipe it to docker load',
+    );
+  }
+  const oci = ociMediaTypes(text, values);
+  return { type: 'docker', dest, ...toImageOutput(text, values), ...(oci === undefined ? {} : { ociMediaTypes: oci }) };
+}
+
+function toLocal(text: string, values: Values): OutputSpec {
+  const dest = one(values, 'dest');
+  if (dest === undefined || dest === '') throw usage(text, 'dest= is missing', 'write type=local,dest=DIRECTORY');
+  if (dest === '-') throw usage(text, 'files cannot go to standard output', 'use type=tar');
+  const mode = one(values, 'mode') ?? 'copy';
+  if (mode === 'delete') throw new BuildError('unsupported', 'output option mode=delete is not supported yet');
+  if (mode !== 'copy') throw usage(text, `unknown mode ${JSON.stringify(mode)}: want copy`);
+  return { type: 'local', dest };
+}
+
+function toImageOutput(text: string, values: Values) {
+  const compression = parseCompression(one(values, 'compression'));
+  const level = parseCompressionLevel(one(values, 'compression-level'), compression);
+  const names = (values.get('name') ?? []).flatMap((value) => value.split(',')).filter((name) => name !== '');
+  for (const name of names) parseReference(name);
+  for (const key of ['unpack', 'oci-mediatypes']) bool(text, key, one(values, key) ?? 'false');
+  return {
+    names,
+    ...(compression === undefined ? {} : { compression }),
+    ...(level === undefined ? {} : { compressionLevel: level }),
+  };
+}
+
+/**
+ * buildx's words for compressions, `none` among them.
+ * @throws BuildError `usage`, `unsupported` for estargz
+ */
+export function parseCompression(text: string | undefined): Compression | undefined {
+  switch (text) {
+    case undefined:
+      return undefined;
+    case 'gzip':
+    case 'zstd':
+    case 'none':
+      return text;
+    case 'uncompressed':
+      return 'none';
+    case 'estargz':
+      throw new BuildError('unsupported', 'compression estargz is not supported yet', { hint: 'use gzip or zstd' });
+    default:
+      throw new BuildError(
+        'usage',
+        `unknown compression ${JSON.stringify(text)}${didYouMean(text, ['gzip', 'zstd', 'none'])}: want gzip, zstd or none`,
+      );
+  }
+}
+
+const LEVELS: Readonly<Record<Compression, readonly [number, number]>> = { gzip: [0, 9], zstd: [1, 22], none: [0, 22] };
+
+/**
+ * A level that suits the compression (gzip when `undefined`).
+ * @throws BuildError `usage`
+ */
+export function parseCompressionLevel(text: string | undefined, compression: Compression | undefined): number | undefined {
+  if (text === undefined) return undefined;
+  const [lowest, highest] = LEVELS[compression ?? 'gzip'];
+  const level = /^\d{1,2}$/.test(text) ? Number(text) : Number.NaN;
+  if (level >= lowest && level <= highest) return level;
+  throw new BuildError(
+    'usage',
+    `invalid compression level ${JSON.stringify(text)} for ${compression ?? 'gzip'}: want ${lowest} to ${highest}`,
+  );
+}
+
+function ociMediaTypes(text: string, values: Values): boolean | undefined {
+  const value = one(values, 'oci-mediatypes');
+  return value === undefined ? undefined : bool(text, 'oci-mediatypes', value);
+}
+
+function annotationsOf(values: Values): Record<string, string> {
+  return Object.fromEntries(
+    [...values].flatMap(([key, given]) => {
+      const name = ANNOTATION.exec(key)?.[3];
+      return name === undefined ? [] : [[name, given[0] ?? '']];
+    }),
+  );
+}
+
+function bool(text: string, key: string, value: string): boolean {
+  const parsed = parseBool(value);
+  if (parsed === undefined) throw usage(text, `${key}=${value}: want true or false`);
+  return parsed;
+}
+
+function one(values: Values, key: string): string | undefined {
+  return values.get(key)?.[0];
+}
+
+function usage(text: string, reason: string, hint?: string): BuildError {
+  return new BuildError('usage', `invalid --output ${JSON.stringify(text)}: ${reason}`, hint === undefined ? {} : { hint });
+}

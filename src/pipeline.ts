@@ -1,0 +1,140 @@
+import { resolve } from 'node:path';
+import { Bases } from './bases.js';
+import { BuildError } from './base/errors.js';
+import { findDockerfile, readIgnoreText } from './context/context.js';
+import { demandOf } from './demand.js';
+import { finishImage } from './finish.js';
+import type { CopySource } from './jobs.js';
+import { hostPlatform } from './oci/platform.js';
+import { formatReference, parseReference } from './oci/reference.js';
+import type { ImageConfig } from './oci/types.js';
+import type { BuildOptions, BuildResult } from './options.js';
+import { checkRunAbility } from './os/privilege.js';
+import { checkOutputs } from './output/check.js';
+import { outputDemand, writeOutputs } from './outputs.js';
+import type { Dockerfile } from './parse/instruction.js';
+import { parseDockerfile } from './parse/parser.js';
+import type { Plan } from './plan/plan.js';
+import { planBuild } from './plan/planner.js';
+import { JobPool } from './pool.js';
+import { Progress } from './progress.js';
+import { runStages } from './stages.js';
+import { defaultRoot } from './store/root.js';
+import { Store } from './store/store.js';
+
+const DEFAULT_SHM_BYTES = 64 * 1024 * 1024;
+
+/**
+ * Builds one image: text → instructions → plan → steps → layers → image → outputs.
+ *
+ * @throws BuildError for everything that is not a fault of tsbuild's own; nothing half-written is left behind
+ */
+export async function build(options: BuildOptions): Promise<BuildResult> {
+  const progress = new Progress(options.onEvent);
+  const contextDir = resolve(options.context);
+  const found = findDockerfile(contextDir, options.file);
+  const dockerfile = parseDockerfile(found.bytes, { name: found.name });
+  const references = (options.tags ?? []).map((tag) => formatReference(parseReference(tag)));
+  const outputs = options.outputs ?? [{ type: 'image' as const, names: [] }];
+  checkOutputs(outputs);
+
+  const store = await Store.open(options.root ?? defaultRoot());
+  using _lease = store.lease();
+  await using temp = await store.tempDir();
+  using pool = new JobPool();
+  const stop = new AbortController();
+  using _link = linkSignals({ from: options.signal, to: stop, pool });
+
+  const bases = new Bases(store, options.buildContexts ?? {}, pool);
+  const plan = await planWithBases(dockerfile, bases, options);
+  for (const { message, range } of [...dockerfile.warnings, ...plan.warnings]) progress.warn(message, range);
+  const runtime = options.runtime ?? 'runc';
+  if (plan.stages.some((stage) => stage.steps.some((step) => step.kind === 'run'))) {
+    checkRunAbility(runtime);
+  }
+
+  const epochSeconds = options.sourceDateEpoch ?? plan.sourceDateEpoch;
+  const compression = compressionOf(options);
+  progress.emit({ type: 'build-started', stages: plan.stages.map((stage) => stage.name), steps: countSteps(plan) });
+  const target = await runStages({
+    plan,
+    demands: demandOf(plan, outputDemand(outputs)),
+    bases,
+    store,
+    pool,
+    progress,
+    tempDir: temp.path,
+    context: contextSource(contextDir, found.path),
+    layerOptions: { ...compression, ...(epochSeconds === undefined ? {} : { clampSeconds: epochSeconds }) },
+    run: {
+      runtime,
+      addHosts: options.addHosts ?? [],
+      shmSizeBytes: options.shmSizeBytes ?? DEFAULT_SHM_BYTES,
+      ulimits: options.ulimits ?? [],
+    },
+    stop,
+  });
+  const annotations = options.annotations ?? {};
+  const image = outputDemand(outputs).image ? await finishImage({ store, plan, target, annotations, epochSeconds }) : undefined;
+  await writeOutputs({ outputs, store, image, references, view: target.view, epochSeconds, progress });
+  progress.emit({ type: 'build-finished', manifestDigest: image?.descriptor.digest });
+  return { image, timings: { totalMs: progress.elapsedMs(), steps: progress.steps }, warnings: progress.warnings };
+}
+
+/** ONBUILD triggers of a base can ask for further images, so that planning and finding take turns until nothing is missing. */
+async function planWithBases(dockerfile: Dockerfile, bases: Bases, options: BuildOptions): Promise<Plan> {
+  const configs = new Map<string, ImageConfig>();
+  const contexts = Object.entries(options.buildContexts ?? {});
+  const namesOf = (isDirectory: boolean): ReadonlySet<string> =>
+    new Set(contexts.flatMap(([name, { kind }]) => ((kind === 'directory') === isDirectory ? [name] : [])));
+  for (;;) {
+    const outcome = planBuild(dockerfile, {
+      ...(options.target === undefined ? {} : { target: options.target }),
+      buildArgs: new Map(Object.entries(options.buildArgs ?? {})),
+      labels: new Map(Object.entries(options.labels ?? {})),
+      directoryContexts: namesOf(true),
+      imageContexts: namesOf(false),
+      hostPlatform: hostPlatform(),
+      bases: configs,
+      network: options.network ?? 'host',
+    });
+    if (outcome.kind === 'plan') return outcome.plan;
+    for (const request of outcome.bases) configs.set(request.key, await bases.find(request));
+  }
+}
+
+function contextSource(dir: string, dockerfilePath: string): CopySource {
+  const ignore = readIgnoreText(dir, dockerfilePath);
+  return { kind: 'context', dir, ...(ignore === undefined ? {} : { ignore }) };
+}
+
+/** One compression for all outputs: a layer is compressed once. */
+function compressionOf(options: BuildOptions): { compression: 'gzip' | 'zstd' | 'none'; level?: number } {
+  const wanted = (options.outputs ?? []).flatMap((output) => ('compression' in output && output.compression !== undefined ? [output] : []));
+  const [first] = wanted;
+  const compression = first?.compression ?? options.compression ?? 'gzip';
+  const level = first?.compressionLevel ?? options.compressionLevel;
+  if (wanted.some((output) => output.compression !== compression || (output.compressionLevel ?? level) !== level)) {
+    throw new BuildError('unsupported', 'not supported yet: outputs of one build with different compressions');
+  }
+  return { compression, ...(level === undefined ? {} : { level }) };
+}
+
+function countSteps(plan: Plan): number {
+  return plan.stages.reduce((count, stage) => count + 1 + stage.steps.filter((step) => step.kind !== 'config').length, 0);
+}
+
+interface SignalLink {
+  readonly from: AbortSignal | undefined;
+  readonly to: AbortController;
+  readonly pool: JobPool;
+}
+
+/** The caller's signal stops the build; a build that stops, for whatever reason, stops its threads. */
+function linkSignals({ from, to, pool }: SignalLink): Disposable {
+  const cancel = (): void => to.abort(new BuildError('cancelled', 'the build was cancelled', { cause: from?.reason }));
+  to.signal.addEventListener('abort', () => pool.close(to.signal.reason as Error));
+  from?.addEventListener('abort', cancel);
+  if (from?.aborted === true) cancel();
+  return { [Symbol.dispose]: () => from?.removeEventListener('abort', cancel) };
+}

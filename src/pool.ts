@@ -1,0 +1,97 @@
+import { availableParallelism } from 'node:os';
+import { Worker } from 'node:worker_threads';
+import { BuildError, type BuildErrorDetails, type ErrorKind } from './base/errors.js';
+import type { JobArgs, JobName, JobResult } from './jobs.js';
+
+/** What a worker posts back. Errors cross the thread border as plain values: structured clone would lose their class. */
+export type JobReply =
+  | { readonly ok: true; readonly result: unknown }
+  | {
+      readonly ok: false;
+      readonly kind: ErrorKind;
+      readonly message: string;
+      readonly stack?: string;
+      readonly details: BuildErrorDetails;
+    };
+
+interface Waiting {
+  readonly name: JobName;
+  readonly args: unknown;
+  readonly resolve: (result: unknown) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+/**
+ * Threads for the jobs of `jobs.ts`: walking, hashing and extracting are loops of synchronous system calls (a promise per call costs ten times
+ * the call), which would hold up progress and signals in the main thread. Threads start when first needed, one per core at most.
+ */
+export class JobPool implements Disposable {
+  readonly #limit = availableParallelism();
+  readonly #idle: Worker[] = [];
+  readonly #busy = new Map<Worker, Waiting>();
+  readonly #queue: Waiting[] = [];
+  #closed: Error | undefined;
+
+  run<N extends JobName>(name: N, args: JobArgs<N>): Promise<JobResult<N>> {
+    return new Promise((resolve, reject) => {
+      if (this.#closed !== undefined) {
+        reject(this.#closed);
+        return;
+      }
+      this.#queue.push({ name, args, resolve: resolve as (result: unknown) => void, reject });
+      this.#dispatch();
+    });
+  }
+
+  /** Stops every thread where it stands; jobs under way reject with `reason`. */
+  close(reason: Error): void {
+    if (this.#closed !== undefined) return;
+    this.#closed = reason;
+    for (const waiting of [...this.#queue.splice(0), ...this.#busy.values()]) waiting.reject(reason);
+    for (const worker of [...this.#idle, ...this.#busy.keys()]) void worker.terminate();
+    this.#busy.clear();
+  }
+
+  [Symbol.dispose](): void {
+    this.close(new BuildError('cancelled', 'the build has ended'));
+  }
+
+  #dispatch(): void {
+    while (this.#queue.length > 0) {
+      const worker = this.#idle.pop() ?? (this.#busy.size < this.#limit ? this.#start() : undefined);
+      const waiting = worker === undefined ? undefined : this.#queue.shift();
+      if (worker === undefined || waiting === undefined) return;
+      this.#busy.set(worker, waiting);
+      worker.ref();
+      worker.postMessage({ name: waiting.name, args: waiting.args });
+    }
+  }
+
+  #start(): Worker {
+    const worker = new Worker(new URL('./worker.js', import.meta.url));
+    worker.on('message', (reply: JobReply) => this.#settle(worker, reply));
+    worker.on('error', (error) => {
+      this.#busy.get(worker)?.reject(error);
+      this.#busy.delete(worker);
+      this.#dispatch();
+    });
+    return worker;
+  }
+
+  #settle(worker: Worker, reply: JobReply): void {
+    const waiting = this.#busy.get(worker);
+    if (waiting === undefined) return;
+    this.#busy.delete(worker);
+    this.#idle.push(worker);
+    worker.unref();
+    if (reply.ok) waiting.resolve(reply.result);
+    else waiting.reject(toError(reply));
+    this.#dispatch();
+  }
+}
+
+function toError(reply: Extract<JobReply, { ok: false }>): BuildError {
+  const error = new BuildError(reply.kind, reply.message, reply.details);
+  if (reply.stack !== undefined) error.stack = reply.stack;
+  return error;
+}

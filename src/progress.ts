@@ -1,0 +1,47 @@
+import type { SourceRange } from './base/source.js';
+import type { BuildEvent, EventSink, StepInfo } from './events.js';
+import type { StepTiming } from './options.js';
+
+type Untimed<E> = E extends BuildEvent ? Omit<E, 'timeMs'> : never;
+
+/** Turns what happens in a build into timed events, and keeps what the result reports of them. */
+export class Progress {
+  readonly #sink: EventSink;
+  readonly #startedAt = performance.now();
+  readonly steps: StepTiming[] = [];
+  readonly warnings: string[] = [];
+
+  constructor(sink: EventSink = () => {}) {
+    this.#sink = sink;
+  }
+
+  elapsedMs(): number {
+    return performance.now() - this.#startedAt;
+  }
+
+  emit(event: Untimed<BuildEvent>): void {
+    this.#sink({ ...event, timeMs: this.elapsedMs() });
+  }
+
+  warn(message: string, range?: SourceRange): void {
+    if (this.warnings.includes(message)) return;
+    this.warnings.push(message);
+    this.emit({ type: 'warning', message, ...(range === undefined ? {} : { range }) });
+  }
+
+  /** Runs one step between its start and its end. */
+  async step<T>(step: StepInfo, run: () => Promise<T>): Promise<T> {
+    const startedMs = this.elapsedMs();
+    this.emit({ type: 'step-started', step });
+    try {
+      const result = await run();
+      const durationMs = this.elapsedMs() - startedMs;
+      this.steps.push({ stepId: step.id, text: step.text, durationMs });
+      this.emit({ type: 'step-finished', stepId: step.id, durationMs });
+      return result;
+    } catch (error) {
+      this.emit({ type: 'step-failed', stepId: step.id, durationMs: this.elapsedMs() - startedMs });
+      throw error;
+    }
+  }
+}

@@ -1,0 +1,260 @@
+import { randomUUID } from 'node:crypto';
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Bases } from './bases.js';
+import { atRange } from './base/errors.js';
+import type { StageDemand } from './demand.js';
+import type { StepInfo } from './events.js';
+import { workdirEntries } from './execute/make-directory.js';
+import { runStep, type RunRequest } from './execute/run.js';
+import type { Image, Layer } from './image/image.js';
+import type { LayerOptions } from './image/layer.js';
+import { jobs, unpacksArchive, type CopyJob, type CopySource, type WrittenStep } from './jobs.js';
+import type { CopyFrom, CopyStep, Plan, PlannedStage, RunStep, Step, WorkdirStep } from './plan/plan.js';
+import type { JobPool } from './pool.js';
+import type { Progress } from './progress.js';
+import { applyEntries, makeUpper } from './snapshot/apply.js';
+import type { LayerDir, ViewLayer } from './snapshot/root-view.js';
+import { openRootView } from './snapshot/view.js';
+import type { Store } from './store/store.js';
+
+/** One row of the image's history, with the layer it made, if any. */
+export interface HistoryLayer {
+  readonly step: Step;
+  /** Milliseconds since 1970. */
+  readonly createdMs: number;
+  readonly layer?: Promise<Layer>;
+}
+
+/** What a stage leaves: the view of its files, topmost layer first, and what the image is made of, in order. */
+export interface StageResult {
+  readonly view: readonly ViewLayer[];
+  readonly base: Image | undefined;
+  readonly history: readonly HistoryLayer[];
+}
+
+export interface StageContext {
+  readonly plan: Plan;
+  readonly demands: ReadonlyMap<number, StageDemand>;
+  readonly bases: Bases;
+  readonly store: Store;
+  readonly pool: JobPool;
+  readonly progress: Progress;
+  /** Private directory of this build, on the file system of the store. */
+  readonly tempDir: string;
+  readonly context: CopySource;
+  readonly layerOptions: Omit<LayerOptions, 'tempFile'>;
+  readonly run: Pick<RunRequest, 'runtime' | 'addHosts' | 'shmSizeBytes' | 'ulimits'>;
+  /** Ends the build: by the first thing that fails, or by the caller. */
+  readonly stop: AbortController;
+}
+
+/**
+ * Runs every stage of the plan, each as soon as what it needs is there: a stage waits for its base at once, and for a stage that it copies from
+ * only at that COPY.
+ */
+export async function runStages(context: StageContext): Promise<StageResult> {
+  const results = new Map<number, Promise<StageResult>>();
+  const resultOf = (index: number): Promise<StageResult> => {
+    const result = results.get(index);
+    if (result === undefined) throw new Error(`stage ${index} is used before it is planned`);
+    return result;
+  };
+  for (const stage of context.plan.stages) {
+    const result = new StageRun(context, stage, resultOf).run();
+    result.catch((error: unknown) => context.stop.abort(error));
+    results.set(stage.index, result);
+  }
+  // Nothing may go on in the background when this returns: what it uses is removed then.
+  await Promise.allSettled(results.values());
+  context.stop.signal.throwIfAborted();
+  return resultOf(context.plan.target);
+}
+
+/** Steps that make files. */
+type FileStep = RunStep | CopyStep | WorkdirStep;
+
+/** The state of one stage on its way from FROM to its last instruction. */
+class StageRun {
+  readonly #context: StageContext;
+  readonly #stage: PlannedStage;
+  readonly #demand: StageDemand;
+  readonly #resultOf: (index: number) => Promise<StageResult>;
+  readonly #history: HistoryLayer[] = [];
+  #view: readonly ViewLayer[] = [];
+  #base: Image | undefined;
+
+  constructor(context: StageContext, stage: PlannedStage, resultOf: (index: number) => Promise<StageResult>) {
+    this.#context = context;
+    this.#stage = stage;
+    this.#resultOf = resultOf;
+    const demand = context.demands.get(stage.index);
+    if (demand === undefined) throw new Error(`stage ${stage.index} has no demand`);
+    this.#demand = demand;
+  }
+
+  async run(): Promise<StageResult> {
+    const { progress, stop } = this.#context;
+    await progress.step(this.#info(this.#stage.text, `${this.#stage.index}.from`, 1), () => this.#takeBase());
+    for (const [position, step] of this.#stage.steps.entries()) {
+      stop.signal.throwIfAborted();
+      if (step.kind === 'config') this.#history.push({ step, createdMs: Date.now() });
+      else await progress.step(this.#info(step.text, step.id, step.index, step.range), () => this.#take(step, position));
+    }
+    return { view: this.#view, base: this.#base, history: this.#history };
+  }
+
+  async #takeBase(): Promise<void> {
+    const { base } = this.#stage;
+    if (base.kind === 'stage') {
+      const parent = await this.#resultOf(base.stage);
+      this.#view = parent.view;
+      this.#base = parent.base;
+      this.#history.push(...parent.history);
+    } else if (base.kind === 'image') {
+      const { bases } = this.#context;
+      this.#base = bases.get(base.key);
+      if (this.#demand.diskSteps > 0) this.#view = await bases.extract(base.key);
+      else if (this.#demand.lastView >= 0) this.#view = await bases.index(base.key);
+    }
+  }
+
+  async #take(step: FileStep, position: number): Promise<void> {
+    try {
+      const onDisk = position < this.#demand.diskSteps;
+      const wantsIndex = position < this.#demand.lastView;
+      if (step.kind === 'run') await this.#run(step);
+      else if (step.kind === 'copy') await this.#copy(step, { onDisk, wantsIndex });
+      else await this.#makeWorkdir(step, { onDisk, wantsIndex });
+    } catch (error) {
+      throw atRange(error, step.range);
+    }
+  }
+
+  async #run(step: RunStep): Promise<void> {
+    const { run, stop, progress } = this.#context;
+    const layers = this.#view.map(toDirectory);
+    const { dir, work, temp } = await this.#newDirectories(step);
+    const root = openRootView(layers);
+    makeUpper(dir, root);
+    applyEntries(workdirEntries({ path: step.cwd, user: step.user, nowSeconds: nowSeconds() }, root), dir);
+    await runStep({
+      step,
+      layers,
+      root,
+      upper: dir,
+      work,
+      tempDir: temp,
+      ...run,
+      signal: stop.signal,
+      onLine: (line) => progress.emit({ type: 'step-output', stepId: step.id, line }),
+    });
+    this.#commitDirectory(step, dir);
+  }
+
+  async #copy(step: CopyStep, { onDisk, wantsIndex }: StepDemand): Promise<void> {
+    const copy: CopyJob = {
+      op: step.op,
+      sources: step.sources,
+      dest: step.dest,
+      ...(step.chown === undefined ? {} : { chown: step.chown }),
+      ...(step.chmod === undefined ? {} : { chmod: step.chmod }),
+      nowSeconds: nowSeconds(),
+      source: await this.#sourceOf(step.from),
+      below: this.#view,
+    };
+    const { pool } = this.#context;
+    if (onDisk || (await unpacksArchive(copy))) {
+      const { dir } = await this.#newDirectories(step);
+      makeUpper(dir, openRootView(this.#view));
+      await pool.run('copyToDirectory', { copy, dir });
+      this.#commitDirectory(step, dir);
+    } else {
+      const layer = this.#newLayerOptions();
+      this.#commitWritten(step, await pool.run('copyToLayer', { copy, layer, wantsIndex }), layer);
+    }
+  }
+
+  async #makeWorkdir(step: WorkdirStep, { onDisk, wantsIndex }: StepDemand): Promise<void> {
+    const root = openRootView(this.#view);
+    const entries = workdirEntries({ path: step.path, user: step.user, nowSeconds: nowSeconds() }, root);
+    if (onDisk) {
+      const { dir } = await this.#newDirectories(step);
+      makeUpper(dir, root);
+      applyEntries(entries, dir);
+      this.#commitDirectory(step, dir);
+    } else {
+      // A header or two: not worth a thread.
+      const layer = this.#newLayerOptions();
+      this.#commitWritten(step, await jobs.entriesToLayer({ entries, layer, wantsIndex }), layer);
+    }
+  }
+
+  /** The step's files lie in `dir`: the next step sees them at once, the layer is written behind its back. */
+  #commitDirectory(step: Step, dir: string): void {
+    const below = this.#view;
+    this.#view = [{ path: dir }, ...below];
+    if (!this.#demand.layers) return;
+    const job = this.#newLayerOptions();
+    const layer = this.#context.pool
+      .run('directoryToLayer', { dir, below, layer: job })
+      .then(({ written }) => this.#adopt(step, written, job));
+    this.#keep(step, layer);
+  }
+
+  #commitWritten(step: Step, { written, index }: WrittenStep, job: LayerOptions): void {
+    if (index !== undefined) this.#view = [index, ...this.#view];
+    this.#keep(step, this.#adopt(step, written, job));
+  }
+
+  #keep(step: Step, layer: Promise<Layer>): void {
+    layer.catch((error: unknown) => this.#context.stop.abort(error));
+    this.#history.push({ step, createdMs: Date.now(), layer });
+  }
+
+  async #adopt(step: Step, written: WrittenStep['written'], job: LayerOptions): Promise<Layer> {
+    const { diffId, digest, sizeBytes, mediaType } = written;
+    const layer = { diffId, descriptor: { mediaType, digest, size: sizeBytes } };
+    await this.#context.store.adoptBlob(job.tempFile, layer.descriptor);
+    this.#context.progress.emit({ type: 'layer-finished', stepId: step.id, ...layer, durationMs: written.durationMs });
+    return layer;
+  }
+
+  async #sourceOf(from: CopyFrom): Promise<CopySource> {
+    if (from.kind === 'context') return this.#context.context;
+    if (from.kind === 'image') return { kind: 'layers', layers: await this.#context.bases.extract(from.key), name: `image "${from.key}"` };
+    const stage = this.#context.plan.stages.find((candidate) => candidate.index === from.stage);
+    return { kind: 'layers', layers: (await this.#resultOf(from.stage)).view, name: `stage "${stage?.name ?? from.stage}"` };
+  }
+
+  async #newDirectories(step: Step): Promise<{ dir: string; work: string; temp: string }> {
+    const root = join(this.#context.tempDir, step.id);
+    const made = { dir: join(root, 'fs'), work: join(root, 'work'), temp: join(root, 'run') };
+    for (const path of Object.values(made)) await mkdir(path, { recursive: true });
+    return made;
+  }
+
+  #newLayerOptions(): LayerOptions {
+    return { ...this.#context.layerOptions, tempFile: join(this.#context.tempDir, `layer-${randomUUID()}`) };
+  }
+
+  #info(text: string, id: string, index: number, range = this.#stage.range): StepInfo {
+    return { id, stage: this.#stage.name, index, total: this.#stage.steps.length + 1, text, range };
+  }
+}
+
+interface StepDemand {
+  readonly onDisk: boolean;
+  /** A later step looks into what this one leaves. */
+  readonly wantsIndex: boolean;
+}
+
+/** The steps before a RUN are on disk: `demandOf` saw to it. */
+function toDirectory(layer: ViewLayer): LayerDir {
+  if ('path' in layer) return layer;
+  throw new Error('a layer below a RUN step is not on disk');
+}
+
+function nowSeconds(): number {
+  return Math.floor(Date.now() / 1000);
+}

@@ -1,0 +1,67 @@
+import { randomBytes } from 'node:crypto';
+import { mkdir, open, rename, rm, stat, type FileHandle } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { BuildError, errnoOf } from '../base/errors.js';
+
+const HINTS: Readonly<Record<string, string>> = {
+  ENOSPC: 'free some space on that file system',
+  EDQUOT: 'free some space: the quota of this user is used up',
+  EROFS: 'choose a directory on a writable file system',
+  EACCES: 'check who owns it, or choose another directory',
+  EPERM: 'check who owns it, or choose another directory',
+};
+
+/** The failure of a system call as one that names the path; anything that the machine is not to blame for passes through. */
+export function toWriteError(error: unknown, path: string): unknown {
+  const code = errnoOf(error);
+  if (error instanceof BuildError || code === undefined) return error;
+  const hint = HINTS[code];
+  return new BuildError('environment', `cannot write "${path}": ${code}`, { cause: error, ...(hint === undefined ? {} : { hint }) });
+}
+
+/** A name that no other process chooses; hidden, so that no reader of the directory takes it for finished. */
+export function temporaryName(): string {
+  return `.tmp-${process.pid}-${randomBytes(6).toString('hex')}`;
+}
+
+/**
+ * `mkdir -p`. Not Node's own (`recursive: true`), which loops for ever where a directory refuses new names with ENOENT, as /proc does.
+ * @throws BuildError `environment`
+ */
+export async function makeDirectory(path: string, mode = 0o777): Promise<void> {
+  try {
+    await mkdir(path, { mode });
+  } catch (error) {
+    const isThere = errnoOf(error) === 'EEXIST' && (await stat(path)).isDirectory();
+    if (isThere) return;
+    if (errnoOf(error) !== 'ENOENT' || dirname(path) === path) throw toWriteError(error, path);
+    await makeDirectory(dirname(path));
+    await mkdir(path, { mode }).catch((again: unknown) => {
+      if (errnoOf(again) !== 'EEXIST') throw toWriteError(again, path);
+    });
+  }
+}
+
+/**
+ * Publishes a file whole: written beside its place under a temporary name, on disk before the rename makes it visible.
+ * @throws BuildError `environment`
+ */
+export async function publishFile(path: string, bytes: Uint8Array | string, temporaryPath: string): Promise<void> {
+  try {
+    await using file = await open(temporaryPath, 'wx', 0o644);
+    await file.writeFile(bytes);
+    await syncData(file);
+    await rename(temporaryPath, path);
+  } catch (error) {
+    await rm(temporaryPath, { force: true });
+    throw toWriteError(error, path);
+  }
+}
+
+/**
+ * Everything that an index refers to is on disk before the index is: a power cut may lose the newest image, never leave one that is named but
+ * torn. fdatasync is enough, since a size that is not on disk counts as data. The directory is not synced: file systems with a journal keep the order of renames.
+ */
+export async function syncData(file: FileHandle): Promise<void> {
+  await file.datasync();
+}

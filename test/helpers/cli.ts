@@ -1,0 +1,77 @@
+import { spawn, spawnSync } from 'node:child_process';
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+/** The CLI as it ships: the bundle, started as a user starts it. */
+export const TSBUILD = fileURLToPath(new URL('../../bin/tsbuild.js', import.meta.url));
+
+export interface CliResult {
+  readonly status: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+export interface CliOptions {
+  readonly cwd?: string;
+  readonly env?: Readonly<Record<string, string>>;
+  readonly timeoutMs?: number;
+}
+
+/** Environment of the tests without what would change the output. */
+function cleanEnvironment(extra: Readonly<Record<string, string>> = {}): Record<string, string> {
+  const { NODE_EXTRA_CA_CERTS: _ca, SOURCE_DATE_EPOCH: _epoch, BUILDKIT_PROGRESS: _progress, ...env } = process.env;
+  return { ...(env as Record<string, string>), ...extra };
+}
+
+export function tsbuild(args: readonly string[], options: CliOptions = {}): CliResult {
+  const { status, stdout, stderr } = spawnSync(process.execPath, [TSBUILD, ...args], {
+    encoding: 'utf8',
+    maxBuffer: 1 << 28,
+    timeout: options.timeoutMs ?? 120_000,
+    env: cleanEnvironment(options.env),
+    ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
+  });
+  return { status, stdout, stderr };
+}
+
+/** The same, beside the test instead of in front of it. */
+export function startTsbuild(args: readonly string[], options: CliOptions = {}): ReturnType<typeof spawn> {
+  return spawn(process.execPath, [TSBUILD, ...args], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+    env: cleanEnvironment(options.env),
+    ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
+  });
+}
+
+/** A file's text or bytes, a directory (`undefined`), or a symlink. */
+export type FileSpec = string | Buffer | undefined | { readonly link: string } | { readonly text: string; readonly mode: number };
+
+/** Writes a build context: paths to contents. */
+export function writeFiles(dir: string, files: Readonly<Record<string, FileSpec>>): string {
+  for (const [name, spec] of Object.entries(files)) {
+    const path = join(dir, name);
+    if (spec === undefined) {
+      mkdirSync(path, { recursive: true });
+      continue;
+    }
+    mkdirSync(dirname(path), { recursive: true });
+    if (typeof spec === 'string' || Buffer.isBuffer(spec)) writeFileSync(path, spec);
+    else if ('link' in spec) symlinkSync(spec.link, path);
+    else writeFileSync(path, spec.text, { mode: spec.mode });
+  }
+  return dir;
+}
+
+/** A directory that is gone when the scope ends. */
+export function scratchDir(prefix = 'tsbuild-test-'): Disposable & { readonly path: string } {
+  const path = mkdtempSync(join(tmpdir(), prefix));
+  return { path, [Symbol.dispose]: () => rmSync(path, { recursive: true, force: true, maxRetries: 3 }) };
+}
+
+/** Why a program is not to be had, for `skipIf` with a printed reason; `undefined` when it is there. */
+export function missingProgram(...names: readonly string[]): string | undefined {
+  const missing = names.filter((name) => spawnSync('sh', ['-c', `command -v ${name}`]).status !== 0);
+  return missing.length === 0 ? undefined : `not installed: ${missing.join(', ')}`;
+}
