@@ -24,6 +24,9 @@ async function bundle() {
     format: 'esm',
     platform: 'node',
     target: 'node20.19',
+    // Less to parse at start-up; names stay, so that stack traces can be read.
+    minifyWhitespace: true,
+    minifySyntax: true,
     // Has native code beside its JavaScript, and finds it by its own place.
     external: ['koffi'],
     // Some dependencies are CommonJS and call require for modules of Node.

@@ -1,4 +1,6 @@
 import { createHash } from 'node:crypto';
+import { statSync } from 'node:fs';
+import { join } from 'node:path';
 import type { ByteString } from './base/bytes.js';
 import { BuildError } from './base/errors.js';
 import { openContext } from './context/context.js';
@@ -21,11 +23,17 @@ import type { TarEntry } from './tar/entry.js';
  * The work that is done in threads: functions from plain data to plain data, so that they can be called across the border (`pool.ts`) as well as
  * directly, where starting a thread would take longer than the work.
  */
-export const jobs = { copyToDirectory, copyToLayer, entriesToLayer, directoryToLayer, extractToDirectory, indexLayer };
+const jobs = { copyToDirectory, copyToLayer, entriesToLayer, directoryToLayer, extractToDirectory, indexLayer };
 
 export type JobName = keyof typeof jobs;
 export type JobArgs<N extends JobName> = Parameters<(typeof jobs)[N]>[0];
 export type JobResult<N extends JobName> = Awaited<ReturnType<(typeof jobs)[N]>>;
+
+export function callJob<N extends JobName>(name: N, args: JobArgs<N>): Promise<JobResult<N>> {
+  // The union of functions is called with the arguments of the very one that `name` chose.
+  const job = jobs[name] as unknown as (args: JobArgs<N>) => Promise<JobResult<N>>;
+  return job(args);
+}
 
 /** Where a COPY reads from. */
 export type CopySource =
@@ -58,6 +66,21 @@ export async function unpacksArchive(copy: CopyJob): Promise<boolean> {
   return (await explained(opened, () => findArchives(opened.request, opened.source))).size > 0;
 }
 
+/** More is read faster beside the main thread; less is done before a thread has started (60 ms of CPU, most of it Node's own). */
+const SMALL_COPY_BYTES = 256 * 1024;
+
+/** Whether a COPY is a few small files: an estimate, made without looking at anything but the sources' sizes. */
+export function isSmallCopy({ source, sources }: CopyJob): boolean {
+  if (source.kind !== 'context') return false;
+  let sizeBytes = 0;
+  for (const name of sources) {
+    const stats = statSync(join(source.dir, name), { throwIfNoEntry: false });
+    if (stats?.isFile() !== true) return false;
+    sizeBytes += stats.size;
+  }
+  return sizeBytes <= SMALL_COPY_BYTES;
+}
+
 async function copyToDirectory({ copy, dir }: { readonly copy: CopyJob; readonly dir: string }): Promise<void> {
   const opened = openCopy(copy);
   const { parts } = await planCopy(opened);
@@ -79,7 +102,7 @@ async function copyToLayer(args: {
   return entriesToLayer({ entries, layer: args.layer, wantsIndex: args.wantsIndex });
 }
 
-async function entriesToLayer(args: {
+export async function entriesToLayer(args: {
   readonly entries: readonly TarEntry[];
   readonly layer: LayerOptions;
   readonly wantsIndex: boolean;

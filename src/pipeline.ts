@@ -64,7 +64,7 @@ export async function build(options: BuildOptions): Promise<BuildResult> {
     pool,
     progress,
     tempDir: temp.path,
-    context: contextSource(contextDir, found.path),
+    contextOf: (name) => contextSource(options, name, found.path),
     layerOptions: { ...compression, ...(epochSeconds === undefined ? {} : { clampSeconds: epochSeconds }) },
     run: {
       runtime,
@@ -103,8 +103,11 @@ async function planWithBases(dockerfile: Dockerfile, bases: Bases, options: Buil
   }
 }
 
-function contextSource(dir: string, dockerfilePath: string): CopySource {
-  const ignore = readIgnoreText(dir, dockerfilePath);
+/** @param name of a `--build-context` directory, which has an ignore file of its own */
+function contextSource(options: BuildOptions, name: string | undefined, dockerfilePath: string): CopySource {
+  const named = name === undefined ? undefined : options.buildContexts?.[name];
+  const dir = resolve(named?.kind === 'directory' ? named.path : options.context);
+  const ignore = readIgnoreText(dir, named === undefined ? dockerfilePath : undefined);
   return { kind: 'context', dir, ...(ignore === undefined ? {} : { ignore }) };
 }
 

@@ -1,7 +1,7 @@
 import { availableParallelism } from 'node:os';
 import { Worker } from 'node:worker_threads';
 import { BuildError, type BuildErrorDetails, type ErrorKind } from './base/errors.js';
-import type { JobArgs, JobName, JobResult } from './jobs.js';
+import { callJob, type JobArgs, type JobName, type JobResult } from './jobs.js';
 
 /** What a worker posts back. Errors cross the thread border as plain values: structured clone would lose their class. */
 export type JobReply =
@@ -32,7 +32,9 @@ export class JobPool implements Disposable {
   readonly #queue: Waiting[] = [];
   #closed: Error | undefined;
 
-  run<N extends JobName>(name: N, args: JobArgs<N>): Promise<JobResult<N>> {
+  /** @param options.inline do it in this thread: for work that ends before a thread has started */
+  run<N extends JobName>(name: N, args: JobArgs<N>, options: { readonly inline?: boolean } = {}): Promise<JobResult<N>> {
+    if (options.inline === true && this.#closed === undefined) return callJob(name, args);
     return new Promise((resolve, reject) => {
       if (this.#closed !== undefined) {
         reject(this.#closed);

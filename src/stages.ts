@@ -9,7 +9,7 @@ import { workdirEntries } from './execute/make-directory.js';
 import { runStep, type RunRequest } from './execute/run.js';
 import type { Image, Layer } from './image/image.js';
 import type { LayerOptions } from './image/layer.js';
-import { jobs, unpacksArchive, type CopyJob, type CopySource, type WrittenStep } from './jobs.js';
+import { entriesToLayer, isSmallCopy, unpacksArchive, type CopyJob, type CopySource, type WrittenStep } from './jobs.js';
 import type { CopyFrom, CopyStep, Plan, PlannedStage, RunStep, Step, WorkdirStep } from './plan/plan.js';
 import type { JobPool } from './pool.js';
 import type { Progress } from './progress.js';
@@ -42,7 +42,8 @@ export interface StageContext {
   readonly progress: Progress;
   /** Private directory of this build, on the file system of the store. */
   readonly tempDir: string;
-  readonly context: CopySource;
+  /** The build context, or the directory that `--build-context` gives the name of. */
+  readonly contextOf: (name: string | undefined) => CopySource;
   readonly layerOptions: Omit<LayerOptions, 'tempFile'>;
   readonly run: Pick<RunRequest, 'runtime' | 'addHosts' | 'shmSizeBytes' | 'ulimits'>;
   /** Ends the build: by the first thing that fails, or by the caller. */
@@ -95,19 +96,25 @@ class StageRun {
 
   async run(): Promise<StageResult> {
     const { progress, stop } = this.#context;
-    await progress.step(this.#info(this.#stage.text, `${this.#stage.index}.from`, 1), () => this.#takeBase());
+    const { base } = this.#stage;
+    // Waiting for another stage is no part of a step: neither of its time nor of what is shown as running.
+    const parent = base.kind === 'stage' ? await this.#resultOf(base.stage) : undefined;
+    await progress.step(this.#info(this.#stage.text, `${this.#stage.index}.from`, 1), () => this.#takeBase(parent));
     for (const [position, step] of this.#stage.steps.entries()) {
       stop.signal.throwIfAborted();
-      if (step.kind === 'config') this.#history.push({ step, createdMs: Date.now() });
-      else await progress.step(this.#info(step.text, step.id, step.index, step.range), () => this.#take(step, position));
+      if (step.kind === 'config') {
+        this.#history.push({ step, createdMs: Date.now() });
+        continue;
+      }
+      if (step.kind === 'copy' && step.from.kind === 'stage') await this.#resultOf(step.from.stage);
+      await progress.step(this.#info(step.text, step.id, step.index, step.range), () => this.#take(step, position));
     }
     return { view: this.#view, base: this.#base, history: this.#history };
   }
 
-  async #takeBase(): Promise<void> {
+  async #takeBase(parent: StageResult | undefined): Promise<void> {
     const { base } = this.#stage;
-    if (base.kind === 'stage') {
-      const parent = await this.#resultOf(base.stage);
+    if (parent !== undefined) {
       this.#view = parent.view;
       this.#base = parent.base;
       this.#history.push(...parent.history);
@@ -164,14 +171,15 @@ class StageRun {
       below: this.#view,
     };
     const { pool } = this.#context;
+    const inline = isSmallCopy(copy);
     if (onDisk || (await unpacksArchive(copy))) {
       const { dir } = await this.#newDirectories(step);
       makeUpper(dir, openRootView(this.#view));
-      await pool.run('copyToDirectory', { copy, dir });
+      await pool.run('copyToDirectory', { copy, dir }, { inline });
       this.#commitDirectory(step, dir);
     } else {
       const layer = this.#newLayerOptions();
-      this.#commitWritten(step, await pool.run('copyToLayer', { copy, layer, wantsIndex }), layer);
+      this.#commitWritten(step, await pool.run('copyToLayer', { copy, layer, wantsIndex }, { inline }), layer);
     }
   }
 
@@ -186,7 +194,7 @@ class StageRun {
     } else {
       // A header or two: not worth a thread.
       const layer = this.#newLayerOptions();
-      this.#commitWritten(step, await jobs.entriesToLayer({ entries, layer, wantsIndex }), layer);
+      this.#commitWritten(step, await entriesToLayer({ entries, layer, wantsIndex }), layer);
     }
   }
 
@@ -221,7 +229,7 @@ class StageRun {
   }
 
   async #sourceOf(from: CopyFrom): Promise<CopySource> {
-    if (from.kind === 'context') return this.#context.context;
+    if (from.kind === 'context') return this.#context.contextOf(from.name);
     if (from.kind === 'image') return { kind: 'layers', layers: await this.#context.bases.extract(from.key), name: `image "${from.key}"` };
     const stage = this.#context.plan.stages.find((candidate) => candidate.index === from.stage);
     return { kind: 'layers', layers: (await this.#resultOf(from.stage)).view, name: `stage "${stage?.name ?? from.stage}"` };

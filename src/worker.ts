@@ -1,18 +1,17 @@
 import { parentPort } from 'node:worker_threads';
 import { BuildError } from './base/errors.js';
-import { jobs, type JobArgs, type JobName } from './jobs.js';
+import { callJob, type JobArgs, type JobName } from './jobs.js';
 import type { JobReply } from './pool.js';
 
-parentPort?.on('message', ({ name, args }: { name: JobName; args: never }) => {
-  run(name, args).then(
-    (reply) => parentPort?.postMessage(reply),
-    (error: unknown) => parentPort?.postMessage(toReply(error)),
+parentPort?.on('message', ({ name, args }: { name: JobName; args: JobArgs<JobName> }) => {
+  callJob(name, args).then(
+    (result) => reply({ ok: true, result }),
+    (error: unknown) => reply(toReply(error)),
   );
 });
 
-async function run<N extends JobName>(name: N, args: JobArgs<N>): Promise<JobReply> {
-  const job: (args: JobArgs<N>) => Promise<unknown> = jobs[name] as never;
-  return { ok: true, result: await job(args) };
+function reply(message: JobReply): void {
+  parentPort?.postMessage(message);
 }
 
 function toReply(error: unknown): JobReply {

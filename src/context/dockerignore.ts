@@ -4,7 +4,7 @@ import { cleanPath } from '../base/paths.js';
 import { globExpression, parseGlob, toRunes, type GlobToken } from './match.js';
 
 /** The line of the ignore file that decides about a path. */
-export interface IgnoreRule {
+interface IgnoreRule {
   readonly line: number;
   /** As written, without white space around it. */
   readonly text: string;

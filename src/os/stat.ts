@@ -66,16 +66,16 @@ export function toNodeStat(stats: Stats, fsPath: FsPath): NodeStat {
   return type === 'symlink' ? { ...stat, linkTarget: readlinkSync(fsPath, 'latin1') } : stat;
 }
 
-export function nodeTypeOf(stats: Stats): NodeStat['type'] {
+function nodeTypeOf(stats: Stats): NodeStat['type'] {
   return TYPES[stats.mode & TYPE_MASK] ?? 'file';
 }
 
 /** Whole seconds, rounded down. Node's milliseconds are a double, so that the last 0.2 µs of a second count as the next one. */
-export function mtimeSecondsOf(stats: Stats): number {
+function mtimeSecondsOf(stats: Stats): number {
   return Math.floor(stats.mtimeMs / 1000);
 }
 
-export function inodeOf(stats: Stats, fsPath: FsPath): string {
+function inodeOf(stats: Stats, fsPath: FsPath): string {
   if (Number.isSafeInteger(stats.ino)) return `${stats.dev}:${stats.ino}`;
   // Some file systems (NFS, FUSE, overlayfs with xino) use all 64 bits, of which a double keeps 53.
   const exact = lstatSync(fsPath, { bigint: true });

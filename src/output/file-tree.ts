@@ -95,12 +95,14 @@ function makeDirectory(path: ByteString, entry: TarEntry): void {
 /** Made beside its place and renamed, so that a reader sees the old file or the new one, and a symlink in the place is not followed. */
 function placeFile(base: ByteString, path: ByteString, entry: TarEntry): void {
   const temporaryPath = toFsPath(`${parentOf(path)}/${temporaryName()}`);
-  makeFile(base, temporaryPath, entry);
-  const found = statOf(path);
-  if (found?.isDirectory() === true) removeDirectory(path, entry);
-  renameSync(temporaryPath, toFsPath(path));
-  // rename(2) does nothing when both names are the same inode already.
-  if (entry.type === 'hardlink') rmSync(temporaryPath, { force: true });
+  try {
+    makeFile(base, temporaryPath, entry);
+    if (statOf(path)?.isDirectory() === true) removeDirectory(path, entry);
+    renameSync(temporaryPath, toFsPath(path));
+  } finally {
+    // Left by a failure; and rename(2) does nothing when both names are the same inode already.
+    rmSync(temporaryPath, { force: true });
+  }
 }
 
 function makeFile(base: ByteString, path: string | Buffer, entry: TarEntry): void {

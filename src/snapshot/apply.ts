@@ -21,15 +21,17 @@ import type { RootView } from './root-view.js';
 import { isWhiteoutName, OPAQUE_WHITEOUT, WHITEOUT_PREFIX } from './whiteout.js';
 import { readImageXattrs } from './xattrs.js';
 
+const NEW_ROOT = { mode: 0o755, uid: 0, gid: 0, mtimeSeconds: 0 };
+
 /**
  * Makes an empty upper directory. The root of an overlay has the metadata of the upper directory alone, so that they must be those of the
  * root below, else each step would reset them.
  */
 export function makeUpper(dir: string, below: RootView | undefined): void {
   mkdirSync(dir, { recursive: true });
-  const root = below?.lstat('') ?? { mode: 0o755, uid: 0, gid: 0, mtimeSeconds: 0 };
-  const entry: TarEntry = { ...root, path: '', type: 'directory', sizeBytes: 0, xattrs: below?.xattrs('') ?? [] };
-  applyEntries([entry], dir);
+  const { mode, uid, gid, mtimeSeconds } = below?.lstat('') ?? NEW_ROOT;
+  const xattrs = below?.xattrs('') ?? [];
+  applyEntries([{ path: '', type: 'directory', mode, uid, gid, sizeBytes: 0, mtimeSeconds, xattrs }], dir);
 }
 
 /**

@@ -33,6 +33,7 @@ export function* diffEntries(upper: string, below: RootView | undefined): Genera
     if (cleared !== undefined && !path.startsWith(`${cleared}/`)) cleared = undefined;
     if (path !== '') {
       const stat = statInUpper(prefix, path);
+      // On a symlink the kernel allows only xattrs that do not belong to an image.
       const xattrs = stat.type === 'symlink' ? [] : listXattrs(stat.fsPath);
       yield toEntry(path, stat, imageXattrs(xattrs), links);
       if (stat.type !== 'directory') continue;

@@ -20,6 +20,7 @@ export function makeWhiteout(path: FsPath): void {
   makeNode(path, { type: 'char', mode: 0, major: 0, minor: 0 });
 }
 
+/** In either form: the kernel heeds the one that suits the mount, and a store is only ever mounted in one way. */
 export function isOpaque(directory: FsPath): boolean {
   return OPAQUE_XATTRS.some((name) => getXattr(directory, name)?.equals(YES) === true);
 }

@@ -1,7 +1,7 @@
 import { createReadStream } from 'node:fs';
 import type { Readable, Writable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import { extract, pack, type Entry, type Headers, type Pack } from 'tar-stream';
+import { extract, pack, type Header, type Pack } from 'tar-stream';
 import { fromText, toText, type ByteString } from '../base/bytes.js';
 import { BuildError, errnoOf } from '../base/errors.js';
 import { decompressStream, openDecompressed } from './decompress.js';
@@ -61,12 +61,12 @@ export async function writeArchive(destination: Writable, members: Iterable<Arch
 
 async function writeMember(archive: Pack, member: ArchiveInput): Promise<void> {
   const { name, mode, mtimeSeconds, sizeBytes, content } = member;
-  const header: Headers = { name, mode, mtime: new Date(mtimeSeconds * 1000), size: sizeBytes, type: 'file' };
+  const header = { name, mode, mtime: new Date(mtimeSeconds * 1000), size: sizeBytes, type: 'file' as const };
   if (content === 'directory') archive.entry({ ...header, size: 0, type: 'directory' });
   else if (Buffer.isBuffer(content)) {
     if (content.length !== sizeBytes) throw wrongSize(member, content.length);
     await new Promise<void>((resolve, reject) => archive.entry(header, content, (error) => (error ? reject(error) : resolve())));
-  } else await writeFile(archive.entry(header), member, content.path);
+  } else await writeFile(archive.entry(header) as unknown as Writable, member, content.path);
 }
 
 async function writeFile(entry: Writable, member: ArchiveInput, path: string): Promise<void> {
@@ -112,13 +112,17 @@ export async function readArchive(
   let ownError: { readonly error: unknown } | undefined;
   try {
     for await (const entry of archive) {
+      const member = toMember(entry.header);
       try {
-        await onMember(toMember(entry.header), entry as AsyncIterable<Buffer>);
+        await onMember(
+          member,
+          contentOf(entry as AsyncIterable<Buffer>, (error) => firstCause(fed, error, name)),
+        );
       } catch (error) {
         ownError = { error };
         throw error;
       }
-      (entry as Entry).resume();
+      entry.resume();
     }
     await fed;
   } catch (error) {
@@ -127,12 +131,19 @@ export async function readArchive(
   }
 }
 
-function toMember(header: Headers): ArchiveMember {
-  const type = TYPES[header.type ?? ''];
+async function* contentOf(entry: AsyncIterable<Buffer>, explain: (error: unknown) => Promise<unknown>): AsyncGenerator<Buffer, void, void> {
+  try {
+    yield* entry;
+  } catch (error) {
+    throw await explain(error);
+  }
+}
+
+function toMember(header: Header): ArchiveMember {
+  const type = TYPES[header.type];
   const path = toEntryPath(fromText(header.name));
-  if (type === undefined)
-    throw new BuildError('input', `member "${toText(path)}" of an image archive is a ${header.type ?? 'nothing known'}`);
-  const member = { path, type, sizeBytes: header.size ?? 0 };
+  if (type === undefined) throw new BuildError('input', `member "${toText(path)}" of an image archive is a ${header.type}`);
+  const member = { path, type, sizeBytes: header.size };
   return header.linkname ? { ...member, linkTarget: fromText(header.linkname) } : member;
 }
 

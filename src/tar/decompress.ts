@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import { closeSync, createReadStream, openSync, readSync } from 'node:fs';
 import { pipeline, type Readable } from 'node:stream';
 import { createGunzip } from 'node:zlib';
+import type { FsPath } from '../base/bytes.js';
 import { BuildError, errnoOf } from '../base/errors.js';
 import { requireProgram, spawnFilter } from '../os/process.js';
 
@@ -41,7 +42,7 @@ export function sniffCompression(firstBytes: Buffer): Compression {
  * The bytes of a file, decompressed as its content asks.
  * @throws BuildError `input` when it cannot be read or is damaged, `environment` when a program is missing
  */
-export async function* openDecompressed(path: string): AsyncGenerator<Buffer, void, void> {
+export async function* openDecompressed(path: FsPath): AsyncGenerator<Buffer, void, void> {
   const fd = openForReading(path);
   let compression: Compression;
   try {
@@ -49,9 +50,9 @@ export async function* openDecompressed(path: string): AsyncGenerator<Buffer, vo
     compression = sniffCompression(first.subarray(0, readSync(fd, first, 0, SNIFF_BYTES, 0)));
   } catch (cause) {
     closeSync(fd);
-    throw cannotRead(path, cause);
+    throw cannotRead(path.toString(), cause);
   }
-  yield* decompress(createReadStream('', { fd, start: 0, highWaterMark: READ_BYTES }), compression, path);
+  yield* decompress(createReadStream('', { fd, start: 0, highWaterMark: READ_BYTES }), compression, path.toString());
 }
 
 /** The same for a stream that cannot be read twice, such as standard input. */
@@ -92,11 +93,11 @@ async function* gunzip(source: Readable): AsyncGenerator<Buffer, void, void> {
   yield* stream as AsyncIterable<Buffer>;
 }
 
-function openForReading(path: string): number {
+function openForReading(path: FsPath): number {
   try {
     return openSync(path, 'r');
   } catch (cause) {
-    throw cannotRead(path, cause);
+    throw cannotRead(path.toString(), cause);
   }
 }
 

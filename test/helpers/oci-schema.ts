@@ -1,6 +1,6 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import Ajv from 'ajv-draft-04';
+import ajvDraft04 from 'ajv-draft-04';
 import { expect } from 'vitest';
 
 const SCHEMAS = fileURLToPath(new URL('../../../shared/corpora/oci-schema/', import.meta.url));
@@ -11,7 +11,8 @@ export type SchemaName = 'config-schema' | 'content-descriptor' | 'image-index-s
 export const hasOciSchemas = existsSync(SCHEMAS);
 if (!hasOciSchemas) console.warn(`SKIPPED: no OCI schemas in ${SCHEMAS}; JSON is not held against the image-spec`);
 
-let ajv: Ajv | undefined;
+const Ajv = ajvDraft04.default;
+let ajv: InstanceType<typeof Ajv> | undefined;
 
 /** Fails with the schema's complaints; does nothing where the schemas are absent, which is printed once. */
 export function expectOciSchema(name: SchemaName, document: unknown): void {
@@ -23,7 +24,7 @@ export function expectOciSchema(name: SchemaName, document: unknown): void {
   expect(validate(JSON.parse(JSON.stringify(document))) === true ? [] : validate.errors, name).toEqual([]);
 }
 
-function loadSchemas(): Ajv {
+function loadSchemas(): InstanceType<typeof Ajv> {
   const loaded = new Ajv({ strict: false, allErrors: true, logger: false });
   // The schemas name each other by file while their ids are addresses of the web site: the file names are taken as ids.
   for (const file of readdirSync(SCHEMAS).filter((name) => name.endsWith('.json'))) {

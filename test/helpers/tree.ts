@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { readdirSync, readFileSync } from 'node:fs';
 import { fromText, toFsPath, type ByteString } from '../../src/base/bytes.js';
 import { listXattrs } from '../../src/os/native.js';
-import { nodeTypeOf, toNodeStat, tryLstat, type NodeStat } from '../../src/os/stat.js';
+import { toNodeStat, tryLstat, type NodeStat } from '../../src/os/stat.js';
 
 /** All that a layer can say about a file, in a form that `toEqual` shows well. */
 export interface TreeNode {
@@ -42,7 +42,7 @@ export function readTree(dir: string): Tree {
     const stat = toNodeStat(stats, toFsPath(full));
     const first = links.get(stat.inode);
     if (stat.type !== 'directory' && stat.linkCount > 1 && first === undefined) links.set(stat.inode, path);
-    const bytes = nodeTypeOf(stats) === 'file' ? readFileSync(toFsPath(full)) : undefined;
+    const bytes = stat.type === 'file' ? readFileSync(toFsPath(full)) : undefined;
     const xattrs = stat.type === 'symlink' ? [] : listXattrs(toFsPath(full)).filter(([name]) => !OVERLAY_XATTR.test(name));
     tree.set(path, toTreeNode(stat, { bytes, xattrs, linkOf: first }));
     if (stat.type !== 'directory') return;

@@ -3,7 +3,7 @@ import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, 
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { GZIP_BLOCK_BYTES } from '../../src/image/gzip.js';
 import { writeLayer, type LayerOptions, type WrittenLayer } from '../../src/image/layer.js';
@@ -13,6 +13,21 @@ import type { TarEntry } from '../../src/tar/entry.js';
 import { diskEntry, directoryEntry, fileEntry, sampleBytes } from './entries.js';
 
 const BIG = { maxBuffer: 1 << 28 };
+
+function mixedEntries(): TarEntry[] {
+  return [
+    directoryEntry('app'),
+    fileEntry('app/empty', Buffer.alloc(0)),
+    fileEntry('app/large', sampleBytes(5 * GZIP_BLOCK_BYTES + 12_345, 1)),
+    ...Array.from({ length: 200 }, (_, index) => fileEntry(`app/small-${String(index).padStart(3, '0')}`, sampleBytes(index * 37, index))),
+    { ...directoryEntry('app/link'), type: 'symlink', mode: 0o777, linkTarget: 'small-001' },
+  ];
+}
+
+function* brokenWalk(): Generator<TarEntry> {
+  yield fileEntry('a', sampleBytes(4 * GZIP_BLOCK_BYTES, 5));
+  throw new Error('the walk broke off');
+}
 
 describe('writeLayer', () => {
   let dir: string;
@@ -30,18 +45,6 @@ describe('writeLayer', () => {
     const path = join(dir, `blob-${count++}`);
     const written = await writeLayer(entries, { tempFile: path, compression: 'gzip', ...options });
     return { ...written, path, blob: readFileSync(path) };
-  }
-
-  function mixedEntries(): TarEntry[] {
-    return [
-      directoryEntry('app'),
-      fileEntry('app/empty', Buffer.alloc(0)),
-      fileEntry('app/large', sampleBytes(5 * GZIP_BLOCK_BYTES + 12_345, 1)),
-      ...Array.from({ length: 200 }, (_, index) =>
-        fileEntry(`app/small-${String(index).padStart(3, '0')}`, sampleBytes(index * 37, index)),
-      ),
-      { ...directoryEntry('app/link'), type: 'symlink', mode: 0o777, linkTarget: 'small-001' },
-    ];
   }
 
   it.each([
@@ -179,14 +182,10 @@ describe('writeLayer', () => {
   });
 
   it('an entry that fails ends the writing and leaves no file', async () => {
-    function* entries(): Generator<TarEntry> {
-      yield fileEntry('a', sampleBytes(4 * GZIP_BLOCK_BYTES, 5));
-      throw new Error('the walk broke off');
-    }
     for (const compression of ['gzip', 'zstd', 'none'] as const) {
       if (compression === 'zstd' && findProgram('zstd') === undefined) continue;
       const tempFile = join(dir, `broken-${compression}`);
-      await expect(writeLayer(entries(), { tempFile, compression })).rejects.toThrow('the walk broke off');
+      await expect(writeLayer(brokenWalk(), { tempFile, compression })).rejects.toThrow('the walk broke off');
       expect(existsSync(tempFile)).toBe(false);
     }
   });

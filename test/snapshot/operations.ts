@@ -1,4 +1,4 @@
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { chmodSync, lchownSync, linkSync, mkdirSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { fromText, toFsPath, type ByteString, type FsPath } from '../../src/base/bytes.js';
 import { errnoOf } from '../../src/base/errors.js';

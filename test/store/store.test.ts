@@ -263,7 +263,9 @@ describe('tags', () => {
     expect(await store.findById('zz')).toBeUndefined();
     expect(await store.findById('0'.repeat(40))).toBeUndefined();
     // Forty digests and sixteen first digits: some digit begins two of them.
-    const ambiguous = [...'0123456789abcdef'].map((digit) => store.findById(digit).then(() => 'one', String));
+    const ambiguous = Array.from({ length: 16 }, (_, digit) => digit.toString(16)).map((digit) =>
+      store.findById(digit).then(() => 'one', String),
+    );
     expect((await Promise.all(ambiguous)).some((outcome) => /is ambiguous: \d+ images begin with it/.test(outcome))).toBe(true);
   });
 });
@@ -350,7 +352,7 @@ describe('temporary directories', () => {
   });
 
   it('without an owner are swept, whatever their modes', async () => {
-    await Store.open(root);
+    await (await Store.open(root)).swept;
     const left = join(root, 'tmp/abandoned');
     mkdirSync(join(left, 'work/work'), { recursive: true });
     writeFileSync(join(left, 'work/work/file'), '');
