@@ -1,6 +1,6 @@
 // Bundles src into dist. Does nothing when dist is newer than everything it is made from; `--types` adds the declarations for the package.
 import { execFileSync } from 'node:child_process';
-import { existsSync, readdirSync, readFileSync, renameSync, rmSync, statSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, renameSync, rmSync, statSync, utimesSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -15,6 +15,7 @@ async function bundle() {
   const { build } = await import('esbuild');
   const { version } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8'));
   const temporary = `dist.tmp-${process.pid}`;
+  const startedAt = new Date();
   await build({
     absWorkingDir: ROOT,
     entryPoints: ENTRIES,
@@ -42,13 +43,19 @@ async function bundle() {
   });
   rmSync(join(ROOT, 'dist'), { recursive: true, force: true });
   renameSync(join(ROOT, temporary), join(ROOT, 'dist'));
+  // A source that is changed while its bundle is made is newer than the bundle.
+  for (const path of bundles()) utimesSync(path, startedAt, startedAt);
 }
 
 function isFresh() {
-  const built = ENTRIES.map((entry) => join(ROOT, entry.replace('src/', 'dist/').replace('.ts', '.js')));
+  const built = bundles();
   if (!built.every((path) => existsSync(path))) return false;
   const builtAt = Math.min(...built.map((path) => statSync(path).mtimeMs));
   const sources = readdirSync(join(ROOT, 'src'), { recursive: true }).map((name) => join(ROOT, 'src', name));
   const others = ['package.json', 'package-lock.json', 'tsconfig.json', '.ci/build.js'].map((name) => join(ROOT, name));
   return [...sources, ...others].every((path) => statSync(path).mtimeMs <= builtAt);
+}
+
+function bundles() {
+  return ENTRIES.map((entry) => join(ROOT, entry.replace('src/', 'dist/').replace('.ts', '.js')));
 }

@@ -13,6 +13,9 @@ export async function main(args: readonly string[]): Promise<void> {
     process.stdout.write(`${tsbuildVersion()}\n`);
     return;
   }
+  const debug = args.includes('-D') || args.includes('--debug');
+  // The bundle is one long line: its map says where in the source a stack trace points to.
+  if (debug) process.setSourceMapsEnabled(true);
   const stop = new AbortController();
   const caught = catchSignals(stop);
   ignoreClosedPipes();
@@ -26,7 +29,6 @@ export async function main(args: readonly string[]): Promise<void> {
       build: async (options) => (await import('./pipeline.js')).build(options),
     });
   } catch (error) {
-    const debug = args.includes('-D') || args.includes('--debug');
     process.stderr.write(renderError(error, { debug }));
     process.exitCode = exitCodeOf(error, caught.signal);
   } finally {

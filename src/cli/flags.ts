@@ -108,7 +108,8 @@ function toBuildArgs(raw: RawBuildFlags, env: Environment): Record<string, strin
   if (Object.hasOwn(given, 'SOURCE_DATE_EPOCH')) return given;
   const epoch = raw.sourceDateEpoch ?? env['SOURCE_DATE_EPOCH'];
   if (epoch === undefined || epoch === '') return given;
-  return { ...given, SOURCE_DATE_EPOCH: String(parseEpoch('SOURCE_DATE_EPOCH', epoch)) };
+  const source = raw.sourceDateEpoch === undefined ? 'SOURCE_DATE_EPOCH' : '--source-date-epoch';
+  return { ...given, SOURCE_DATE_EPOCH: String(parseEpoch(source, epoch)) };
 }
 
 function runOptions(raw: RawBuildFlags): Part {

@@ -1,4 +1,4 @@
-import { mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, renameSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { BuildError, errnoOf } from '../base/errors.js';
 import { formatBytes, formatDuration } from '../base/format.js';
@@ -49,17 +49,12 @@ function imageNames(request: BuildRequest): string[] {
 
 /** Whole or not at all; the directory is made when missing. A place that is no file (`/dev/stdout`) is written to as it is. */
 function publish(path: string, text: string): void {
-  const temporaryPath = `${path}.${process.pid}.tmp`;
+  const temporaryPath = path.startsWith('/dev/') ? path : `${path}.${process.pid}.tmp`;
   try {
     mkdirSync(dirname(path), { recursive: true });
-    if (path.startsWith('/dev/')) {
-      writeFileSync(path, text);
-      return;
-    }
     writeFileSync(temporaryPath, text);
-    renameSync(temporaryPath, path);
+    if (temporaryPath !== path) renameSync(temporaryPath, path);
   } catch (cause) {
-    rmSync(temporaryPath, { force: true });
     throw new BuildError('environment', `cannot write "${path}": ${errnoOf(cause) ?? String(cause)}`, { cause });
   }
 }

@@ -82,20 +82,23 @@ class BlockFiller {
   }
 
   *addFile(entry: TarEntry, path: FsPath): Generator<TarBlock, void, void> {
-    const fd = reading(entry, () => openSync(path, READ_FLAGS));
+    let fd: number | undefined;
     try {
+      fd = openSync(path, READ_FLAGS);
       for (let left = entry.sizeBytes; left > 0;) {
         if (this.#used === this.#block.length) yield this.#next();
         const room = this.#block.length - this.#used;
         // One byte more than there should be, if there is room for it: so a file that has grown is noticed without another system call.
-        const count = reading(entry, () => readSync(fd, this.#block, this.#used, Math.min(room, left + 1), null));
+        const count = readSync(fd, this.#block, this.#used, Math.min(room, left + 1), null);
         if (count === 0 || count > left) throw changed(entry);
         this.#used += count;
         left -= count;
         if (left === 0 && count === room && readSync(fd, Buffer.alloc(1)) > 0) throw changed(entry);
       }
+    } catch (error) {
+      throw toReadError(entry, error);
     } finally {
-      closeSync(fd);
+      if (fd !== undefined) closeSync(fd);
     }
   }
 
@@ -117,14 +120,12 @@ class BlockFiller {
   }
 }
 
-function reading(entry: TarEntry, call: () => number): number {
-  try {
-    return call();
-  } catch (error) {
-    const code = errnoOf(error) ?? '';
-    if (CHANGED.has(code)) throw changed(entry, error);
-    throw new BuildError('input', `cannot read "${toText(entry.path)}": ${code}`, { cause: error });
-  }
+function toReadError(entry: TarEntry, error: unknown): unknown {
+  const code = errnoOf(error);
+  if (error instanceof BuildError || code === undefined) return error;
+  return CHANGED.has(code)
+    ? changed(entry, error)
+    : new BuildError('input', `cannot read "${toText(entry.path)}": ${code}`, { cause: error });
 }
 
 function changed(entry: TarEntry, cause?: unknown): BuildError {

@@ -41,7 +41,8 @@ const MEDIA_TYPES: Readonly<Record<Compression, string>> = {
 
 /**
  * Writes a layer in one pass: entries → tar → sha256 → compression → sha256 → file. Walking, reading and hashing are synchronous in this thread, compression is
- * done beside it; so it is best run in a worker, though it runs anywhere. Memory stays below some 30 MB, whatever the size of the layer.
+ * done beside it; so it is best run in a worker, though it runs anywhere. It takes a few blocks of memory,
+ * whatever the size of the layer.
  * @throws BuildError `input` when a file changes while it is read, `environment` when the file cannot be written
  */
 export async function writeLayer(entries: Iterable<TarEntry>, options: LayerOptions): Promise<WrittenLayer> {

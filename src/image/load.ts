@@ -71,7 +71,7 @@ async function loadArchive(store: Store, source: string | Readable): Promise<Loa
     for (const { descriptor } of images) await importMembers(store, members, descriptor);
     return images;
   }
-  if (legacy !== undefined) return loadLegacy(store, members, legacy);
+  if (legacy !== undefined) return await loadLegacy(store, members, legacy);
   throw new BuildError('input', 'neither an OCI archive nor an archive of docker save: it has no index.json and no manifest.json');
 }
 

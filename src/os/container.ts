@@ -73,24 +73,32 @@ const GUARD = '[ "$PPID" = "$1" ] || exit 1; shift; exec "$@"';
  * A read-only cgroup tree keeps the runtime from making a directory in every hierarchy, and from waiting for their removal afterwards: up to
  * 300 ms of a RUN step. The bind leaves the other hierarchies of a hybrid tree out, which crun would refuse.
  *
- * The runtime starts the container and ends (`runc run` in the foreground would give the process two pipes and mix up their order). The
- * process becomes a child of process 1, which is a `sleep` by then: a shell might reap it and lose its status. Thus a dead process stays a zombie
- * whose status /proc tells; the loop tells it whenever a line comes in.
+ * The runtime starts the container and ends (`runc run` in the foreground would give the process two pipes and mix up their order), so
+ * that the process becomes a child of process 1. That is a `sleep`: a shell might reap the process and lose its status. Once dead it stays a
+ * zombie whose status /proc tells, and the loop tells it whenever a line comes in.
  */
 const MOUNT_AND_START = `
-if [ "$4" = hidden ] && [ -d /sys/fs/cgroup ]; then mount --bind -o ro /sys/fs/cgroup /sys/fs/cgroup || exit; fi
-cd "$1" && mount -t overlay -o "$2" overlay "$3" || exit
-pid_file=$5 output=$6
+links=$1 options=$2 root=$3 cgroups=$4 pid_file=$5 output=$6
 shift 6
-"$@" </dev/null >"$output" 2>&1 || exit
-read -r pid <"$pid_file"
+start() {
+  if [ "$cgroups" = hidden ] && [ -d /sys/fs/cgroup ]; then mount --bind -o ro /sys/fs/cgroup /sys/fs/cgroup || return; fi
+  cd "$links" && mount -t overlay -o "$options" overlay "$root" || return
+  while read -r name </proc/1/comm && [ "$name" = "$shell" ]; do :; done
+  "$@" </dev/null >"$output" 2>&1
+}
+serve() {
+  start "$@" || { echo failed; return; }
+  read -r pid <"$pid_file"
+  while read -r _; do
+    stat=
+    read -r stat <"/proc/$pid/stat"
+    echo "$stat"
+  done
+}
+read -r shell </proc/1/comm
 exec 3<&0
-while read -r _; do
-  stat=
-  read -r stat <"/proc/$pid/stat"
-  echo "$stat"
-done <&3 &
-exec sleep 999999999 </dev/null >/dev/null
+serve "$@" <&3 3<&- &
+exec sleep 999999999 </dev/null >/dev/null 3<&-
 `;
 
 /**
@@ -145,16 +153,17 @@ async function attempt(request: ContainerRequest, cgroups: CgroupMode): Promise<
   });
   const splitter = new LineSplitter(request.onLine);
   output.stream.on('data', (chunk: Buffer) => splitter.push(chunk));
-  let exitCode: number | undefined;
-  watchEnd({ output: output.stream, ask: child.stdin, answer: child.stdout }, (code) => {
-    exitCode = code;
+  let end: End | undefined;
+  watchEnd({ output: output.stream, ask: child.stdin, answer: child.stdout }, (how) => {
+    end = how;
     child.kill('SIGKILL');
   });
   const result = await child;
   splitter.end();
-  if (exitCode !== undefined) return { kind: 'exited', exitCode };
+  if (typeof end === 'number') return { kind: 'exited', exitCode: end };
   if (result.isCanceled) throw cancelled();
   if (result.code !== undefined) throw new BuildError('environment', `cannot run "setpriv": ${result.code}`, { cause: result });
+  if (end === 'lost') throw new BuildError('environment', 'the process of the step is gone, and its exit status with it');
   return whyNot({ log: join(dir, `log-${cgroups}`), complaint: result.stderr, exitCode: result.exitCode });
 }
 
@@ -171,8 +180,11 @@ interface Watched {
   readonly answer: Readable;
 }
 
+/** How it ended: the exit code, `failed` when nothing was started, `lost` when nobody knows. */
+type End = number | 'failed' | 'lost';
+
 /** The output ends with the last process that holds it: usually with the container. A process may have closed it and go on, so it is asked for. */
-function watchEnd({ output, ask, answer }: Watched, onExit: (exitCode: number) => void): void {
+function watchEnd({ output, ask, answer }: Watched, onEnd: (end: End) => void): void {
   let text = '';
   const poll = (): void => void ask.write('\n');
   // The chain may be gone before the question reaches it; its own end tells why.
@@ -182,23 +194,20 @@ function watchEnd({ output, ask, answer }: Watched, onExit: (exitCode: number) =
   answer.on('data', (chunk: Buffer) => {
     text += chunk.toString('latin1');
     if (!text.endsWith('\n')) return;
-    const exitCode = parseExitCode(text);
+    const end = parseAnswer(text.trim());
     text = '';
-    if (exitCode === undefined) setTimeout(poll, STILL_RUNNING_POLL_MS).unref();
-    else onExit(exitCode);
+    if (end === 'running') setTimeout(poll, STILL_RUNNING_POLL_MS).unref();
+    else onEnd(end);
   });
 }
 
-/**
- * The exit code in a line of /proc/PID/stat, `undefined` for a process that runs (proc_pid_stat(5): field 3 is the state, field 52 the wait
- * status; field 2, the name, may hold blanks and parentheses).
- */
-function parseExitCode(stat: string): number | undefined {
-  const fields = stat
-    .slice(stat.lastIndexOf(')') + 2)
-    .trim()
-    .split(' ');
-  if (fields[0] !== 'Z' && fields[0] !== 'X') return undefined;
+/** proc_pid_stat(5): field 3 is the state, field 52 the wait status; field 2, the name, may hold blanks and parentheses. */
+function parseAnswer(line: string): End | 'running' {
+  if (line === 'failed') return line;
+  const nameEnd = line.lastIndexOf(') ');
+  if (nameEnd === -1) return 'lost';
+  const fields = line.slice(nameEnd + 2).split(' ');
+  if (fields[0] !== 'Z' && fields[0] !== 'X') return 'running';
   const status = Number(fields[49]);
   const signal = status & 0x7f;
   return signal === 0 ? status >> 8 : 128 + signal;

@@ -91,20 +91,15 @@ export async function* spawnFilter(command: string, args: readonly string[], inp
     () => undefined,
     (error: unknown) => error as ExecaError<typeof options>,
   );
-  let consumerLeft = false;
   // A program whose input breaks off complains as well; the first cause is the better message.
   let inputError: Error | undefined;
   input.once('error', (error) => (inputError = error));
   try {
-    for await (const chunk of child.iterable({ binary: true })) {
-      consumerLeft = true;
-      yield Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength);
-      consumerLeft = false;
-    }
-  } catch (error) {
-    // Leaving the loop above ends the program by SIGPIPE, which execa reports as a failure.
-    if (!consumerLeft) throw inputError ?? filterError(command, (await ended) ?? error);
+    for await (const chunk of child.stdout) yield chunk as Buffer;
+    const failure = await ended;
+    if (failure !== undefined) throw inputError ?? filterError(command, failure);
   } finally {
+    // Where the consumer left early the program still runs.
     stop.abort();
     await ended;
   }

@@ -33,12 +33,21 @@ async function publish(dest: string, write: (path: string) => void | Promise<voi
   // A pipe or /dev/null has a reader already, and a rename would put a file into its place.
   const inPlace = found !== undefined && !found.isFile();
   const target = inPlace ? dest : join(dirname(dest), temporaryName());
+  makeParent(dest);
   try {
-    mkdirSync(dirname(dest), { recursive: true });
     await write(target);
     if (!inPlace) renameSync(target, dest);
   } catch (error) {
     if (!inPlace) rmSync(target, { force: true });
+    throw toWriteError(error, dest);
+  }
+}
+
+/** @throws BuildError `environment` */
+export function makeParent(dest: string): void {
+  try {
+    mkdirSync(dirname(dest), { recursive: true });
+  } catch (error) {
     throw toWriteError(error, dest);
   }
 }

@@ -20,7 +20,7 @@ import { parentOf } from '../base/paths.js';
 import type { RootView } from '../snapshot/root-view.js';
 import { temporaryName, toWriteError } from '../store/files.js';
 import type { TarEntry } from '../tar/entry.js';
-import { writeFileTar } from './archive.js';
+import { makeParent, writeFileTar } from './archive.js';
 import { treeEntries } from './tree.js';
 
 export interface TreeOutputRequest {
@@ -50,8 +50,9 @@ export function writeTreeTar({ root, dest, clampSeconds }: TreeOutputRequest): P
 export function writeTreeFiles({ root, dest, clampSeconds }: TreeOutputRequest): readonly ByteString[] {
   const isNew = lstatSync(dest, { throwIfNoEntry: false }) === undefined;
   const target = isNew ? join(dirname(dest), temporaryName()) : dest;
+  makeParent(dest);
   try {
-    mkdirSync(target, { recursive: true });
+    if (isNew) mkdirSync(target);
     const skipped = writeEntries(fromText(target), treeEntries(root, clampSeconds));
     if (isNew) renameSync(target, dest);
     return skipped;

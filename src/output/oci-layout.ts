@@ -2,7 +2,7 @@ import { linkSync } from 'node:fs';
 import { errnoOf } from '../base/errors.js';
 import type { Image } from '../image/image.js';
 import type { Descriptor } from '../oci/types.js';
-import { blobPath, hasBlob, importBlob, initLayout, putBlob, updateIndex } from '../store/layout.js';
+import { blobPath, hasBlob, importBlob, initLayout, putBlob, sweepLayout, updateIndex } from '../store/layout.js';
 import type { Store } from '../store/store.js';
 import { annotate, contentOf, mergeEntries, toIndexEntries } from './entries.js';
 import type { OciOutput } from './output.js';
@@ -24,6 +24,7 @@ export interface ImageOutputRequest<Spec> {
  */
 export async function writeOciLayout({ store, image, spec, names }: ImageOutputRequest<OciOutput>): Promise<Descriptor> {
   await initLayout(spec.dest);
+  await sweepLayout(spec.dest);
   for (const blob of contentOf(image)) await placeBlob(store, spec.dest, blob);
   const descriptor = await placeManifest(store, image, spec);
   const entries = toIndexEntries({ descriptor, config: image.config }, names, spec.tag);

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
-import { mkdir, open, rename, rm, stat, type FileHandle } from 'node:fs/promises';
-import { dirname } from 'node:path';
+import { mkdir, open, readdir, rename, rm, stat, type FileHandle } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import { BuildError, errnoOf } from '../base/errors.js';
 
 const HINTS: Readonly<Record<string, string>> = {
@@ -22,6 +22,35 @@ export function toWriteError(error: unknown, path: string): unknown {
 /** A name that no other process chooses; hidden, so that no reader of the directory takes it for finished. */
 export function temporaryName(): string {
   return `.tmp-${process.pid}-${randomBytes(6).toString('hex')}`;
+}
+
+const TEMPORARY_NAME = /^\.tmp-(\d+)-[0-9a-f]{12}$/;
+/** A process in another pid namespace looks dead from here; a file that it writes is younger. */
+const STRAY_AGE_MS = 60_000;
+
+/**
+ * Removes the unfinished files of processes that were killed. Never throws: what cannot be removed stays for the next time.
+ * @param dir where `publishFile` and its like put their temporary files
+ */
+export async function sweepTemporaryFiles(dir: string): Promise<void> {
+  for (const name of await readdir(dir).catch(() => [])) {
+    const pid = TEMPORARY_NAME.exec(name)?.[1];
+    if (pid === undefined || isAlive(Number(pid))) continue;
+    const path = join(dir, name);
+    const found = await stat(path).catch(() => undefined);
+    if (found === undefined || Date.now() - found.mtimeMs < STRAY_AGE_MS) continue;
+    await rm(path, { force: true }).catch(() => undefined);
+  }
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    // EPERM: somebody else's.
+    return errnoOf(error) !== 'ESRCH';
+  }
 }
 
 /**

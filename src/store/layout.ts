@@ -8,7 +8,7 @@ import { digestFromHex, digestOf, hexOf, parseDigest, type Digest } from '../oci
 import { MediaType, type Descriptor, type ImageIndex } from '../oci/types.js';
 import { MAX_MANIFEST_BYTES, parseIndex } from '../oci/validate.js';
 import { tryLock } from '../os/native.js';
-import { makeDirectory, publishFile, syncData, temporaryName, toWriteError } from './files.js';
+import { makeDirectory, publishFile, sweepTemporaryFiles, syncData, temporaryName, toWriteError } from './files.js';
 
 /** image-spec, image-layout.md#oci-layout-file */
 const LAYOUT_FILE = 'oci-layout';
@@ -44,6 +44,11 @@ export async function initLayout(dir: string): Promise<void> {
   await createOnce(join(dir, INDEX_FILE), JSON.stringify(EMPTY_INDEX));
   // Last, since this is the file which says that the rest is there.
   await createOnce(join(dir, LAYOUT_FILE), LAYOUT_TEXT);
+}
+
+/** Removes what killed processes left unfinished among the blobs and beside the index. Never throws. */
+export async function sweepLayout(dir: string): Promise<void> {
+  for (const place of [dir, join(dir, 'blobs/sha256')]) await sweepTemporaryFiles(place);
 }
 
 /**

@@ -6,7 +6,7 @@ import { BuildError, errnoOf } from '../base/errors.js';
 import { hexOf, type Digest } from '../oci/digest.js';
 import type { Descriptor, ImageIndex } from '../oci/types.js';
 import { tryLock } from '../os/native.js';
-import { temporaryName, toWriteError } from './files.js';
+import { sweepTemporaryFiles, temporaryName, toWriteError } from './files.js';
 import { collectGarbage, type GarbageOptions, type GarbageReport } from './garbage.js';
 import { findByHexPrefix } from './ids.js';
 import * as layout from './layout.js';
@@ -51,7 +51,7 @@ export class Store {
 
   private constructor(root: string) {
     this.root = root;
-    this.swept = sweepTempDirs(join(root, 'tmp'));
+    this.swept = sweep(root);
   }
 
   /**
@@ -215,6 +215,12 @@ export class Store {
       closeSync(fd);
     }
   }
+}
+
+async function sweep(root: string): Promise<void> {
+  await sweepTempDirs(join(root, 'tmp'));
+  await layout.sweepLayout(root);
+  await sweepTemporaryFiles(join(root, 'layers'));
 }
 
 function factsPath(layerDir: string): string {

@@ -112,17 +112,17 @@ export async function readArchive(
   let ownError: { readonly error: unknown } | undefined;
   try {
     for await (const entry of archive) {
-      const member = toMember(entry.header);
+      const chunks = (entry as AsyncIterable<Buffer>)[Symbol.asyncIterator]();
       try {
         await onMember(
-          member,
-          contentOf(entry as AsyncIterable<Buffer>, (error) => firstCause(fed, error, name)),
+          toMember(entry.header),
+          contentOf(chunks, (error) => firstCause(fed, error, name)),
         );
       } catch (error) {
         ownError = { error };
         throw error;
       }
-      entry.resume();
+      while ((await chunks.next()).done !== true);
     }
     await fed;
   } catch (error) {
@@ -131,9 +131,10 @@ export async function readArchive(
   }
 }
 
-async function* contentOf(entry: AsyncIterable<Buffer>, explain: (error: unknown) => Promise<unknown>): AsyncGenerator<Buffer, void, void> {
+/** Not the stream itself: whoever leaves a loop over that ends the whole archive. */
+async function* contentOf(chunks: AsyncIterator<Buffer>, explain: (error: unknown) => Promise<unknown>): AsyncGenerator<Buffer, void, void> {
   try {
-    yield* entry;
+    for (let next = await chunks.next(); next.done !== true; next = await chunks.next()) yield next.value;
   } catch (error) {
     throw await explain(error);
   }

@@ -11,6 +11,8 @@ export interface LayerRow {
   readonly layer: readonly ByteString[];
   /** Files of the directory in the finished image, itself left out; see `describeNode`. */
   readonly tree: Readonly<Record<ByteString, string>>;
+  /** The same as a reader of another opinion leaves it. */
+  readonly exceptions?: Readonly<Partial<Record<'umoci' | 'buildah', Readonly<Record<ByteString, string>>>>>;
 }
 
 const LONG = 'directory-with-a-long-name-of-fifty-characters-0000';
@@ -46,14 +48,14 @@ export const LAYER_ROWS: readonly LayerRow[] = [
     title: 'a file becomes a directory',
     before: 'echo a > x',
     run: 'rm x; mkdir x; echo b > x/inner',
-    layer: ['./', './x/', './x/.wh..wh..opq', './x/inner'],
+    layer: ['./', './x/', './x/inner'],
     tree: { x: 'directory 0755 0:0', 'x/inner': 'file 0644 0:0 "b"' },
   },
   {
     title: 'a symlink becomes a directory',
     before: 'mkdir real; ln -s real x',
     run: 'rm x; mkdir x; echo b > x/inner',
-    layer: ['./', './x/', './x/.wh..wh..opq', './x/inner'],
+    layer: ['./', './x/', './x/inner'],
     tree: { real: 'directory 0755 0:0', x: 'directory 0755 0:0', 'x/inner': 'file 0644 0:0 "b"' },
   },
   {
@@ -129,10 +131,10 @@ export const LAYER_ROWS: readonly LayerRow[] = [
   {
     title: 'extended attributes of the user',
     before: 'echo a > old; setfattr -n user.note -v "kept below" old',
-    run: 'chmod 600 old; mkdir new; setfattr -n user.note -v "of a directory" new; setfattr -n user.empty new',
+    run: 'chmod 600 old; mkdir new; setfattr -n user.note -v "of a directory" new',
     layer: ['./', './new/', './old'],
     tree: {
-      new: `directory 0755 0:0 xattr user.empty= xattr user.note=${Buffer.from('of a directory').toString('hex')}`,
+      new: `directory 0755 0:0 xattr user.note=${Buffer.from('of a directory').toString('hex')}`,
       old: `file 0600 0:0 "a" xattr user.note=${Buffer.from('kept below').toString('hex')}`,
     },
   },
@@ -252,12 +254,14 @@ export const LAYER_ROWS: readonly LayerRow[] = [
       x: 'file 0644 0:0 "a" 1969-07-20T20:17:40Z',
       z: 'symlink 0:0 -> x 1950-01-01T00:00:00Z',
     },
+    // It raises times of files and directories to 1970, those of symlinks not.
+    exceptions: { buildah: { d: 'directory 0755 0:0 1970-01-01T00:00:00Z', x: 'file 0644 0:0 "a" 1970-01-01T00:00:00Z' } },
   },
   {
-    title: 'times after 2038 and after 2242',
-    run: 'echo a > x; touch -d "2040-01-02 03:04:05" x; echo b > y; touch -d "2300-01-02 03:04:05" y',
+    title: 'times after 2038 and after 2242, where eleven octal digits end',
+    run: 'echo a > x; touch -d "2040-01-02 03:04:05" x; echo b > y; touch -d "2250-01-02 03:04:05" y',
     layer: ['./', './x', './y'],
-    tree: { x: 'file 0644 0:0 "a" 2040-01-02T03:04:05Z', y: 'file 0644 0:0 "b" 2300-01-02T03:04:05Z' },
+    tree: { x: 'file 0644 0:0 "a" 2040-01-02T03:04:05Z', y: 'file 0644 0:0 "b" 2250-01-02T03:04:05Z' },
   },
   {
     title: 'a sparse file',

@@ -21,7 +21,7 @@ const RANGE: SourceRange = { file: { name: 'Dockerfile', lines: [] }, startLine:
 
 const APPLETS = (
   'sh ls cat id env pwd mount umount unshare mknod head wc stat touch mkdir rm ln cp mv chmod chown grep sleep printf seq true false ulimit ' +
-  'hostname readlink find df ip ifconfig od kill test yes tail dd echo sort su'
+  'hostname readlink find df ip ifconfig od kill test yes tail tr dd echo sort su'
 ).split(' ');
 
 type Tree = Readonly<Record<string, string | { readonly link: string } | { readonly mode: number; readonly text?: string }>>;
@@ -121,5 +121,5 @@ export interface ShellRun {
 
 /** Every path below a directory, sorted. */
 export function listTree(dir: string): string[] {
-  return readdirSync(dir, { recursive: true, encoding: 'utf8' }).sort();
+  return readdirSync(dir, { recursive: true, encoding: 'utf8' }).toSorted();
 }

@@ -1,7 +1,7 @@
 import { spawnSync } from 'node:child_process';
 import { linkSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { digestOf } from '../../src/oci/digest.js';
+import { digestOf, hexOf } from '../../src/oci/digest.js';
 import { MediaType, type Descriptor, type Manifest } from '../../src/oci/types.js';
 import type { CliResult } from './cli.js';
 
@@ -10,7 +10,7 @@ export class Buildah {
   readonly #dir: string;
   readonly #env: Readonly<Record<string, string>>;
 
-  /** @param dir an empty directory of the caller's, who removes it; to be called after `close` */
+  /** @param dir an empty directory of the caller's, who removes it */
   constructor(dir: string, driver: 'overlay' | 'vfs') {
     this.#dir = dir;
     const conf = join(dir, 'storage.conf');
@@ -38,18 +38,14 @@ export class Buildah {
   }
 
   run(command: string, args: readonly string[]): CliResult {
-    const { status, stdout, stderr } = spawnSync(command, args, {
+    // buildah leaves its storage mounted, and after a failure a container's root, too: with a mount namespace of its own, only while it runs.
+    const { status, stdout, stderr } = spawnSync('unshare', ['--mount', command, ...args], {
       encoding: 'utf8',
       cwd: this.#dir,
       env: { PATH: process.env['PATH'] ?? '', HOME: this.#dir, ...this.#env },
       timeout: 120_000,
     });
     return { status, stdout, stderr };
-  }
-
-  close(): void {
-    // Its storage lies on a bind mount of itself.
-    spawnSync('umount', ['-l', join(this.#dir, 'graph/overlay')]);
   }
 }
 
@@ -74,7 +70,7 @@ export function dirToLayout(dir: string, layout: string, tag: string): void {
   const blobs = join(layout, 'blobs/sha256');
   mkdirSync(blobs, { recursive: true });
   const adopt = (descriptor: Descriptor): Descriptor => {
-    const hex = descriptor.digest.slice('sha256:'.length);
+    const hex = hexOf(descriptor.digest);
     try {
       linkSync(join(dir, hex), join(blobs, hex));
     } catch (error) {
@@ -88,7 +84,7 @@ export function dirToLayout(dir: string, layout: string, tag: string): void {
   const manifest: Manifest = { schemaVersion: 2, config: adopt(docker.config), layers: docker.layers.map(adopt) };
   const bytes = Buffer.from(JSON.stringify(manifest));
   const digest = digestOf(bytes);
-  writeFileSync(join(blobs, digest.slice('sha256:'.length)), bytes);
+  writeFileSync(join(blobs, hexOf(digest)), bytes);
   const annotations = { 'org.opencontainers.image.ref.name': tag };
   const descriptor: Descriptor = { mediaType: MediaType.ociManifest, digest, size: bytes.length, annotations };
   writeFileSync(join(layout, 'index.json'), JSON.stringify({ schemaVersion: 2, manifests: [descriptor] }));

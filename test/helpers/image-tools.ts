@@ -6,7 +6,11 @@ import { basename, dirname, join } from 'node:path';
 import type { ByteString } from '../../src/base/bytes.js';
 
 /** Runs a program that has to succeed. @returns its standard output, one character a byte */
-export function run(command: string, args: readonly string[], options: { readonly env?: Record<string, string>; readonly input?: Buffer } = {}): string {
+export function run(
+  command: string,
+  args: readonly string[],
+  options: { readonly env?: Record<string, string>; readonly input?: Buffer } = {},
+): string {
   const { status, stdout, stderr, error } = spawnSync(command, args, {
     encoding: 'latin1',
     maxBuffer: 1 << 30,
@@ -18,7 +22,12 @@ export function run(command: string, args: readonly string[], options: { readonl
 }
 
 /** A Dockerfile's first lines for a root of one static program, with an applet for every common command. */
-export const BUSYBOX_BASE = ['FROM scratch', 'COPY --chmod=755 busybox /bin/busybox', 'RUN ["/bin/busybox", "--install", "-s", "/bin"]', ''].join('\n');
+export const BUSYBOX_BASE = [
+  'FROM scratch',
+  'COPY --chmod=755 busybox /bin/busybox',
+  'RUN ["/bin/busybox", "--install", "-s", "/bin"]',
+  '',
+].join('\n');
 
 /** Puts what `BUSYBOX_BASE` copies into a build context. */
 export function addBusybox(contextDir: string): void {

@@ -1,4 +1,4 @@
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { BuildError } from '../../src/base/errors.js';
 import { familiarName, familiarRepository, formatReference, isTag, parseReference } from '../../src/oci/reference.js';

@@ -10,13 +10,22 @@ export interface RmiFlags {
   readonly root?: string;
 }
 
-/** `tsbuild rmi`: takes names away, or whole images when given by id, then frees what nothing refers to. */
+/**
+ * `tsbuild rmi`: takes names away, or whole images when given by id, then frees what nothing refers to. A name that is not there does not keep the
+ * others from being removed.
+ */
 export async function removeImages(names: readonly string[], flags: RmiFlags, context: CliContext): Promise<void> {
   const store = await openStore(flags.root);
+  let firstError: unknown;
   for (const name of names) {
-    for (const line of await removeOne(store, name)) context.stdout.write(`${line}\n`);
+    try {
+      for (const line of await removeOne(store, name)) context.stdout.write(`${line}\n`);
+    } catch (error) {
+      firstError ??= error;
+    }
   }
   await freeSpace(store, context);
+  if (firstError !== undefined) throw firstError;
 }
 
 async function removeOne(store: Store, name: string): Promise<string[]> {

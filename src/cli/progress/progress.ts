@@ -27,7 +27,8 @@ const TICK_MS = 200;
 /** Shows events on a stream until stopped. */
 export function startProgress(mode: ProgressMode, stream: ProgressStream, env: Environment): Progress {
   const renderer = createRenderer(chooseMode(mode, stream, env), stream, env);
-  const startedAt = performance.now();
+  // Set by the first event: the build's clock starts when its code is loaded, some time after this one.
+  let startedAt: number | undefined;
   let pending = '';
   let scheduled: NodeJS.Immediate | undefined;
   const flush = (): void => {
@@ -41,10 +42,15 @@ export function startProgress(mode: ProgressMode, stream: ProgressStream, env: E
     pending += text;
     scheduled ??= setImmediate(flush);
   };
-  const timer = setInterval(() => write(renderer.tick(performance.now() - startedAt)), TICK_MS);
+  const timer = setInterval(() => {
+    if (startedAt !== undefined) write(renderer.tick(performance.now() - startedAt));
+  }, TICK_MS);
   timer.unref();
   return {
-    sink: (event: BuildEvent) => write(renderer.event(event)),
+    sink(event: BuildEvent) {
+      startedAt ??= performance.now() - event.timeMs;
+      write(renderer.event(event));
+    },
     stop() {
       clearInterval(timer);
       write(renderer.end());

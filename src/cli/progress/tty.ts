@@ -4,7 +4,7 @@ import { shortDigest } from '../../oci/digest.js';
 import { redact } from '../redact.js';
 import { formatWarning } from './quiet.js';
 import { stepTitle, type Renderer } from './renderer.js';
-import { displayWidth, justify, toVisible } from './width.js';
+import { clip, displayWidth, justify, toVisible } from './width.js';
 
 const REDRAW_MS = 100;
 const TAIL_LINES = 5;
@@ -126,13 +126,13 @@ function frame(state: TtyState, nowMs: number, { columns, rows }: Terminal): str
     const time = formatDuration(row.durationMs ?? Math.max(0, nowMs - row.startMs));
     const line = justify(` => ${row.failed ? 'ERROR ' : ''}${row.title}`, time, columns);
     (row.durationMs === undefined ? open : done).push(line);
-    if (row.durationMs === undefined) open.push(...row.tail.map((text) => justify(` => => ${text}`, '', columns)));
+    if (row.durationMs === undefined) open.push(...row.tail.map((text) => clip(` => => ${text}`, columns)));
   }
   const exports = state.exports.map((text) => justify(` => ${text.split('\t')[0] ?? ''}`, text.split('\t')[1] ?? '', columns));
   const finished = [...state.rows.values()].filter((row) => row.durationMs !== undefined).length;
   const status = state.finished ? ' FINISHED' : '';
   const header = `[+] Building ${formatDuration(nowMs)} (${finished}/${Math.max(state.steps, state.rows.size)})${status}`;
-  return [header, ...fit([...done, ...exports], open, rows - 2)];
+  return [clip(header, columns), ...fit([...done, ...exports], open, rows - 2)];
 }
 
 function fit(done: readonly string[], open: readonly string[], room: number): string[] {

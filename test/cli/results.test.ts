@@ -1,0 +1,104 @@
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { BuildRequest } from '../../src/cli/flags.js';
+import { summarize, toMetadata, writeResultFiles } from '../../src/cli/results.js';
+import { formatAge, formatTable } from '../../src/cli/table.js';
+import { assembleImage } from '../../src/image/assemble.js';
+import { digestOf } from '../../src/oci/digest.js';
+import { MediaType } from '../../src/oci/types.js';
+import type { BuildResult } from '../../src/options.js';
+
+let dir: string;
+beforeAll(() => (dir = mkdtempSync(join(tmpdir(), 'tsbuild-results-'))));
+afterAll(() => rmSync(dir, { recursive: true }));
+
+const { image } = assembleImage({
+  baseLayers: [],
+  layers: [{ diffId: digestOf('tar'), descriptor: { mediaType: MediaType.ociLayerGzip, digest: digestOf('blob'), size: 1_234_567 } }],
+  history: [{ created: '2024-05-06T07:08:09Z', created_by: 'COPY a / # buildkit' }],
+  config: {},
+  platform: { os: 'linux', architecture: 'amd64' },
+});
+const RESULT: BuildResult = {
+  image,
+  timings: { totalMs: 1234, steps: [{ stepId: '0.1', text: 'COPY a /', durationMs: 5 }] },
+  warnings: ['careful'],
+};
+
+function request(more: Partial<BuildRequest> = {}): BuildRequest {
+  const options = { context: '.', tags: ['app:1'], outputs: [{ type: 'image', names: ['team/app', 'app:1'] }] } as const;
+  return { options, progress: 'plain', printId: false, debug: false, ...more };
+}
+
+describe('results', () => {
+  it('has the keys of buildx, and its own', () => {
+    expect(toMetadata(request(), RESULT)).toEqual({
+      'containerimage.config.digest': image.manifest.config.digest,
+      'containerimage.descriptor': { ...image.descriptor, platform: { architecture: 'amd64', os: 'linux' } },
+      'containerimage.digest': image.descriptor.digest,
+      'image.name': 'docker.io/library/app:1,docker.io/team/app:latest',
+      'tsbuild.timings': RESULT.timings,
+      'tsbuild.warnings': ['careful'],
+    });
+  });
+
+  it('has no image to describe when there is none', () => {
+    const none = { ...RESULT, image: undefined };
+    expect(Object.keys(toMetadata(request({ options: { context: '.' } }), none))).toEqual(['tsbuild.timings', 'tsbuild.warnings']);
+    expect(summarize(request(), none)).toBe('built in 1.23s\n');
+    writeResultFiles(request({ iidFile: join(dir, 'no-image') }), none);
+    expect(existsSync(join(dir, 'no-image'))).toBe(false);
+  });
+
+  it('writes files whole, with their directories', () => {
+    const iidFile = join(dir, 'deep/id');
+    const metadataFile = join(dir, 'other/metadata.json');
+    for (const _ of [1, 2]) writeResultFiles(request({ iidFile, metadataFile }), RESULT);
+    expect(readFileSync(iidFile, 'utf8')).toBe(image.manifest.config.digest);
+    expect(JSON.parse(readFileSync(metadataFile, 'utf8'))).toEqual(toMetadata(request(), RESULT));
+    expect([...readdirSync(join(dir, 'deep')), ...readdirSync(join(dir, 'other'))]).toEqual(['id', 'metadata.json']);
+  });
+
+  it('says which file cannot be written', () => {
+    writeFileSync(join(dir, 'file'), '');
+    const write = (): void => writeResultFiles(request({ iidFile: join(dir, 'file/id') }), RESULT);
+    expect(write).toThrow(expect.objectContaining({ kind: 'environment', message: expect.stringContaining('file/id') as string }));
+  });
+
+  it('sums up', () => {
+    expect(summarize(request(), RESULT)).toBe(
+      `built ${image.descriptor.digest} in 1.23s\n  docker.io/library/app:1\n  docker.io/team/app:latest\n` +
+        `  1 layer, 1.23 MB, image id ${image.manifest.config.digest}\n`,
+    );
+  });
+});
+
+describe('tables', () => {
+  it('aligns columns', () => {
+    expect(
+      formatTable(
+        ['A', 'LONG'],
+        [
+          ['wide one', ''],
+          ['x', 'y'],
+        ],
+      ),
+    ).toBe('A          LONG\nwide one\nx          y\n');
+  });
+  it.each([
+    ['2024-01-01T00:00:00Z', 'just now'],
+    ['2023-12-31T23:58:59Z', '1 minute ago'],
+    ['2023-12-31T20:00:00Z', '4 hours ago'],
+    ['2023-12-29T00:00:00Z', '3 days ago'],
+    ['2023-12-10T00:00:00Z', '3 weeks ago'],
+    ['2023-09-01T00:00:00Z', '4 months ago'],
+    ['1970-01-01T00:00:00Z', '54 years ago'],
+    ['2030-01-01T00:00:00Z', 'just now'],
+    [undefined, 'N/A'],
+    ['nonsense', 'N/A'],
+  ])('%s is %s', (created, expected) => {
+    expect(formatAge(created, Date.parse('2024-01-01T00:00:30Z'))).toBe(expected);
+  });
+});

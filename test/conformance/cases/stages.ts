@@ -1,0 +1,131 @@
+import { BASE, type ConformanceCase } from './case.js';
+
+export const stageCases: readonly ConformanceCase[] = [
+  {
+    title: 'a stage inherits files and config of the stage it is made from',
+    dockerfile: `FROM ${BASE} AS first
+ENV A=1
+LABEL l=first
+WORKDIR /work
+USER alice
+EXPOSE 1
+VOLUME /v
+STOPSIGNAL SIGINT
+ENTRYPOINT ["/bin/echo"]
+CMD ["hello"]
+FROM first AS second
+ENV B=$A$A
+USER root
+RUN echo $A $B > file
+FROM second
+LABEL l=third
+CMD ["bye"]
+`,
+  },
+  {
+    title: 'ENTRYPOINT drops the CMD of the stage it is made from',
+    dockerfile: `FROM ${BASE} AS first
+CMD ["hello"]
+FROM first
+ENTRYPOINT ["/bin/echo"]
+`,
+  },
+  {
+    title: 'COPY --from: by name in any case, by number, from an image',
+    dockerfile: `FROM ${BASE} AS Build
+WORKDIR /out
+RUN echo built > artifact && echo second > second
+FROM scratch AS middle
+COPY --from=0 /out/artifact /from-number
+FROM scratch
+COPY --from=build /out /from-name
+COPY --from=BUILD out/artifact /relative
+COPY --from=1 / /from-second/
+COPY --from=${BASE} /srv/tree /from-image
+COPY --from=${BASE} /etc/pass* /etc/group /wild/
+`,
+  },
+  {
+    title: 'COPY --from: owners are kept, unless --chown; symlinks stay inside',
+    dockerfile: `FROM ${BASE} AS source
+RUN mkdir /d && echo x > /d/x && chown 10:20 /d /d/x && chmod 2770 /d && ln -s /d /alias && ln -s /etc/passwd /d/abs
+FROM ${BASE}
+COPY --from=source /d /kept
+COPY --from=source --chown=alice:staff /d /owned
+COPY --from=source /alias/x /through
+COPY --from=source /alias /alias
+COPY --from=source /d/abs /named
+COPY --from=source /srv/owned /srv/tree/b /mixed/
+`,
+  },
+  {
+    title: '--target: stages after it are not built',
+    dockerfile: `FROM ${BASE} AS wanted
+RUN echo yes > /yes
+FROM wanted AS unwanted
+RUN false
+`,
+    args: ['--target', 'wanted'],
+  },
+  {
+    title: 'a stage that nothing needs is not built',
+    dockerfile: `FROM ${BASE} AS unused
+RUN false
+FROM ${BASE}
+RUN echo yes > /yes
+`,
+    shows: { '/yes': 'file 0644 0:0 "yes\\n"' },
+  },
+  {
+    title: 'a stage without instructions',
+    dockerfile: `FROM ${BASE} AS first
+FROM first AS second
+FROM second
+`,
+  },
+  {
+    title: 'FROM an image of several layers that take away',
+    parents: {
+      'tsbuild.local/parent:1': `FROM ${BASE}\nRUN rm -r /srv/tree/sub && rm /srv/hard1\nRUN mkdir /srv/tree/sub && echo n > /srv/tree/sub/n\nUSER 5\nENV P=parent\n`,
+    },
+    dockerfile: `FROM tsbuild.local/parent:1
+COPY file /srv/tree/sub/
+RUN id -u > /tmp/id; echo $P > /tmp/p
+USER root
+RUN rm /srv/tree/sub/n
+`,
+    context: { file: 'x' },
+  },
+  {
+    title: 'COPY --from of a stage with removed and replaced files',
+    dockerfile: `FROM ${BASE} AS source
+RUN rm -r /srv/tree/sub /srv/empty && mkdir /srv/empty && echo y > /srv/empty/y && rm /srv/tree/a && mkdir /srv/tree/a
+FROM scratch
+COPY --from=source /srv /srv
+`,
+  },
+  {
+    title: 'a stage copies from several, and they from each other',
+    dockerfile: `FROM ${BASE} AS a
+RUN echo a > /a
+FROM ${BASE} AS b
+COPY --from=a /a /from-a
+RUN echo b > /b
+FROM a AS c
+COPY --from=b /b /from-a /in-c/
+FROM ${BASE}
+COPY --from=c /in-c /a /final/
+COPY --from=b /b /final/
+`,
+  },
+  {
+    title: 'a later stage is no source',
+    dockerfile: `FROM ${BASE}
+COPY --from=later /x /x
+FROM ${BASE} AS later
+RUN echo > /x
+`,
+    args: ['--target', 'later'],
+    fails: /later/,
+  },
+];

@@ -1,0 +1,144 @@
+import { execFileSync, spawnSync } from 'node:child_process';
+import { existsSync, lutimesSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { toFsPath } from '../../src/base/bytes.js';
+import { Buildah, dirToLayout } from '../helpers/buildah.js';
+import { missingProgram, tsbuild, writeFiles, type CliResult } from '../helpers/cli.js';
+import { compareImages, type Difference } from '../helpers/differences.js';
+import { imageFacts, type ImageFacts } from '../helpers/image-facts.js';
+import { BASE, BASE_CONTEXT, BASE_DOCKERFILE, type ConformanceCase } from './cases/case.js';
+
+/** Why nothing can be built and compared here; `undefined` when it can. */
+export function whyNoLab(): string | undefined {
+  if (process.geteuid?.() !== 0) return 'needs root';
+  if (spawnSync('unshare', ['--mount', 'mount', '-t', 'tmpfs', 'tmpfs', '/mnt']).status !== 0) return 'needs the right to mount';
+  return missingProgram('buildah', 'skopeo', 'umoci', 'runc', 'busybox');
+}
+
+/** What one builder made of a case. */
+export interface Outcome {
+  /** `undefined` when the build failed. */
+  readonly image: ImageFacts | undefined;
+  /** What the builder said. */
+  readonly said: string;
+}
+
+/** The time of every file in a context: 2001-02-03. What a builder copies is then told from what it makes. */
+const CONTEXT_SECONDS = 981_173_106;
+const TAG = '1';
+
+/** tsbuild and buildah side by side, each with a store of its own that has the same base image. */
+export class Lab implements Disposable {
+  readonly dir = mkdtempSync(join(tmpdir(), 'tsbuild-conformance-'));
+  readonly buildah: Buildah;
+  readonly #store = join(this.dir, 'store');
+  /** Older than any file that a build makes, by more than the clock of the file system lags. */
+  readonly #bornSeconds = Math.floor(Date.now() / 1000) - 1;
+  #count = 0;
+
+  constructor() {
+    const storage = join(this.dir, 'buildah');
+    mkdirSync(storage);
+    this.buildah = new Buildah(storage, canOverlay(this.dir) ? 'overlay' : 'vfs');
+    const context = writeFiles(this.path(), { ...BASE_CONTEXT, Dockerfile: BASE_DOCKERFILE });
+    execFileSync('sh', ['-c', 'cp "$(PATH=$PATH:/usr/sbin:/sbin command -v busybox)" busybox'], { cwd: context });
+    setTimes(context);
+    const layout = this.path();
+    const { status, stderr } = this.#tsbuild(['-t', BASE, '-o', 'type=image', '-o', `type=oci,tar=false,dest=${layout}`, context]);
+    if (status !== 0) throw new Error(`the base image: ${stderr}`);
+    this.buildah.load(layout, TAG, BASE);
+  }
+
+  [Symbol.dispose](): void {
+    rmSync(this.dir, { recursive: true, force: true, maxRetries: 3 });
+  }
+
+  /** A fresh path. */
+  path(): string {
+    return join(this.dir, String(this.#count++));
+  }
+
+  context({ context = {}, dockerfile, script, parents = {} }: ConformanceCase): string {
+    const dir = this.path();
+    mkdirSync(dir);
+    writeFiles(dir, context);
+    if (script !== undefined) execFileSync('sh', ['-e', '-c', script], { cwd: dir, stdio: ['ignore', 'ignore', 'pipe'] });
+    writeFiles(dir, { Dockerfile: dockerfile });
+    for (const [index, text] of Object.values(parents).entries()) writeFiles(dir, { [`Dockerfile.parent${index}`]: text });
+    setTimes(dir);
+    return dir;
+  }
+
+  /** tsbuild's image of a context, as an OCI layout whose only tag is `1`. */
+  buildLayout(context: string, { parents = {}, args = [] }: Partial<ConformanceCase>): { readonly layout: string } & CliResult {
+    for (const [index, name] of Object.keys(parents).entries()) {
+      const parent = this.#tsbuild(['-t', name, '-f', join(context, `Dockerfile.parent${index}`), context]);
+      if (parent.status !== 0) throw new Error(`${name}: ${parent.stderr}`);
+    }
+    const layout = this.path();
+    return { layout, ...this.#tsbuild([...args, '-t', `case:${TAG}`, '-o', `type=oci,tar=false,dest=${layout}`, context]) };
+  }
+
+  withTsbuild(context: string, request: ConformanceCase): Outcome {
+    const { status, stderr, layout } = this.buildLayout(context, request);
+    return { said: stderr, image: status === 0 ? this.#facts(layout) : undefined };
+  }
+
+  withBuildah(context: string, { parents = {}, args = [] }: ConformanceCase): Outcome {
+    for (const [index, name] of Object.keys(parents).entries()) {
+      const parent = this.buildah.build(context, name, ['-f', join(context, `Dockerfile.parent${index}`)]);
+      if (parent.status !== 0) throw new Error(`${name}: ${parent.stderr}`);
+    }
+    const dir = this.path();
+    const { status, stderr } = this.buildah.build(context, `dir:${dir}`, args);
+    if (status !== 0 || !existsSync(join(dir, 'manifest.json'))) return { said: stderr, image: undefined };
+    const layout = this.path();
+    dirToLayout(dir, layout, TAG);
+    return { said: stderr, image: withBuildKitHistory(this.#facts(layout)) };
+  }
+
+  #facts(layout: string): ImageFacts {
+    return imageFacts(layout, TAG, { bundle: this.path(), bornSeconds: this.#bornSeconds });
+  }
+
+  #tsbuild(args: readonly string[]): CliResult {
+    return tsbuild(['build', '--progress', 'plain', ...args], { env: { TSBUILD_ROOT: this.#store } });
+  }
+}
+
+/** `build` is a difference like any other: that one of them makes no image. */
+export function compareOutcomes(tsbuild: Outcome, buildah: Outcome): Difference[] {
+  if (tsbuild.image !== undefined && buildah.image !== undefined) {
+    return compareImages(tsbuild.image, buildah.image).filter((difference) => !isHabit(difference));
+  }
+  const word = ({ image }: Outcome): string => (image === undefined ? 'failed' : 'done');
+  return word(tsbuild) === word(buildah) ? [] : [{ where: 'build', tsbuild: word(tsbuild), buildah: word(buildah) }];
+}
+
+/** buildah mounts a file into `/run` for every RUN, and the stub that it removes again has left its trace. */
+function isHabit({ where, buildah }: Difference): boolean {
+  return where === '/run mtime' && buildah === 'new';
+}
+
+/**
+ * Where buildah's history differs from BuildKit's always, it is made alike, so that count and flags can be compared in all cases: BuildKit has a layer
+ * for every WORKDIR but that of `/`, and does not record ONBUILD.
+ */
+function withBuildKitHistory(image: ImageFacts): ImageFacts {
+  const history = image.history
+    .filter((entry) => entry !== 'ONBUILD (empty)')
+    .map((entry) => (entry === 'WORKDIR (empty)' ? 'WORKDIR' : entry));
+  return { ...image, history };
+}
+
+/** The context's own directory, too. */
+function setTimes(dir: string): void {
+  const names = readdirSync(dir, { recursive: true, encoding: 'latin1' });
+  for (const name of [...names, '']) lutimesSync(toFsPath(`${dir}/${name}`), CONTEXT_SECONDS, CONTEXT_SECONDS);
+}
+
+function canOverlay(dir: string): boolean {
+  const script = 'cd "$0" && mkdir l u w m && mount -t overlay overlay -o lowerdir=l,upperdir=u,workdir=w m; s=$?; umount m; rm -r l u w m; exit $s';
+  return spawnSync('unshare', ['--mount', 'sh', '-c', script, dir], { stdio: 'ignore' }).status === 0;
+}

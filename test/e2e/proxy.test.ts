@@ -1,0 +1,198 @@
+import { spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { createServer, type Server } from 'node:http';
+import { createConnection, type AddressInfo } from 'node:net';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { gunzipSync } from 'node:zlib';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { missingProgram, scratchDir, startTsbuild, writeFiles } from '../helpers/cli.js';
+import { addBusybox, BUSYBOX_BASE, readBlob, readManifest } from '../helpers/image-tools.js';
+
+const missing = missingProgram('runc', 'busybox', 'tinyproxy');
+if (missing !== undefined) process.stderr.write(`skipped: test/e2e/proxy.test.ts: ${missing}\n`);
+
+const PASSWORD = 'correct-horse-battery';
+
+interface Outcome {
+  readonly status: number | null;
+  readonly output: string;
+  readonly layout: string;
+  readonly metadata: string;
+}
+
+describe.skipIf(missing !== undefined)('a build behind a proxy that asks for a password', () => {
+  const scratch = scratchDir();
+  const log = join(scratch.path, 'proxy.log');
+  const store = join(scratch.path, 'store');
+  const context = join(scratch.path, 'context');
+  const requests: string[] = [];
+  let server: Server | undefined;
+  let proxy: ChildProcess | undefined;
+  let origin = '';
+  let address = '';
+  let builds = 0;
+
+  beforeAll(async () => {
+    server = createServer((request, response) => {
+      requests.push(request.url ?? '');
+      response.end(`the file ${request.url}\n`);
+    });
+    await once(server.listen(0, '127.0.0.1'), 'listening');
+    origin = `http://127.0.0.1:${portOf(server)}`;
+    const port = await freePort();
+    proxy = await startProxy({ dir: scratch.path, log, port });
+    address = `127.0.0.1:${port}`;
+    addBusybox(writeFiles(scratch.path, { context: undefined }) && context);
+  });
+
+  afterAll(async () => {
+    server?.close();
+    if (proxy !== undefined && proxy.exitCode === null) {
+      proxy.kill('SIGKILL');
+      await once(proxy, 'close');
+    }
+    scratch[Symbol.dispose]();
+  });
+
+  /** The server is in this process: the build must not block it. */
+  async function build(lines: readonly string[], args: readonly string[]): Promise<Outcome> {
+    const name = `build${builds++}`;
+    const file = join(scratch.path, `${name}.Dockerfile`);
+    writeFileSync(file, `${BUSYBOX_BASE}${lines.join('\n')}\n`);
+    const layout = join(scratch.path, name);
+    const metadata = join(scratch.path, `${name}.json`);
+    const outputs = ['--oci-layout', `${layout}:1`, '--load', '-t', name, '--metadata-file', metadata];
+    const child = startTsbuild(['--root', store, '--progress', 'plain', '-f', file, ...outputs, ...args, context]);
+    let output = '';
+    for (const stream of [child.stdout, child.stderr]) stream?.on('data', (chunk: Buffer) => (output += chunk.toString()));
+    const [status] = (await once(child, 'close')) as [number | null];
+    return { status, output, layout, metadata };
+  }
+
+  const proxyUrl = (): string => `http://someone:${PASSWORD}@${address}`;
+  const proxyArg = (): string[] => ['--build-arg', `HTTP_PROXY=${proxyUrl()}`];
+
+  /** Files and streams in which one of the words stands. */
+  function leaks(outcome: Outcome): string[] {
+    const words = [PASSWORD, address];
+    const found = [store, outcome.layout, outcome.metadata].flatMap(filesBelow).filter((path) => {
+      const bytes = readFileSync(path);
+      const plain = bytes[0] === 0x1f && bytes[1] === 0x8b ? gunzipSync(bytes) : bytes;
+      return words.some((word) => plain.includes(word));
+    });
+    return words.some((word) => outcome.output.includes(word)) ? [...found, 'progress'] : found;
+  }
+
+  test('fetches through it, and leaves neither address nor password anywhere', async () => {
+    const outcome = await build(
+      [`RUN wget -q -O /fetched ${origin}/through-the-proxy && cat /fetched`, 'RUN cat /proc/self/mountinfo > /mounts'],
+      proxyArg(),
+    );
+    expect(outcome.output).toContain('the file /through-the-proxy');
+    expect(outcome.status).toBe(0);
+    expect(requests).toContain('/through-the-proxy');
+    expect(readFileSync(log, 'utf8')).toContain(`GET ${origin}/through-the-proxy`);
+    expect(leaks(outcome)).toEqual([]);
+  });
+
+  test('fails without the password, which shows that the proxy asks for it', async () => {
+    const outcome = await build(
+      [`RUN wget -q -O /fetched ${origin}/refused`],
+      ['--build-arg', `HTTP_PROXY=http://someone:wrong@${address}`],
+    );
+    expect(outcome.status).toBe(1);
+    expect(outcome.output).toContain('401');
+    expect(requests).not.toContain('/refused');
+  });
+
+  test('says nothing of it when the step fails', async () => {
+    const outcome = await build(['RUN test -n "$http_proxy" && exit 3'], proxyArg());
+    expect(outcome.status).toBe(1);
+    expect(outcome.output).toContain('exit code: 3');
+    expect(leaks(outcome)).toEqual([]);
+  });
+
+  test.each(['HTTP_PROXY', 'HTTPS_PROXY', 'FTP_PROXY', 'NO_PROXY', 'ALL_PROXY'])(
+    '%s shows in both cases, whichever is given',
+    async (name) => {
+      const twin = name.toLowerCase();
+      const check = `RUN [ "$${name}" = a.example ] && [ "$${twin}" = a.example ]`;
+      const lower = await build([check], ['--build-arg', `${twin}=a.example`]);
+      const upper = await build([check], ['--build-arg', `${name}=a.example`]);
+      expect([upper.status, lower.status], upper.output + lower.output).toEqual([0, 0]);
+      const history = createdBy(upper.layout);
+      expect(history.join('\n')).not.toContain('a.example');
+      expect(history.at(-1)).toBe(`${check.replace('RUN ', 'RUN /bin/sh -c ')} # buildkit`);
+    },
+  );
+
+  test('ARG HTTP_PROXY declares it, and makes it part of the history as any other', async () => {
+    const outcome = await build(['ARG HTTP_PROXY', 'RUN test -n "$HTTP_PROXY"'], ['--build-arg', 'HTTP_PROXY=http://proxy.example:3128']);
+    expect(createdBy(outcome.layout).slice(-2)).toEqual([
+      'ARG HTTP_PROXY=http://proxy.example:3128',
+      'RUN |1 HTTP_PROXY=http://proxy.example:3128 /bin/sh -c test -n "$HTTP_PROXY" # buildkit',
+    ]);
+    const config = readBlob<{ config: { Env?: string[] } }>(outcome.layout, readManifest(outcome.layout, '1').config.digest);
+    expect(config.config.Env?.filter((line) => /proxy/i.test(line))).toEqual([]);
+  });
+});
+
+async function startProxy({ dir, log, port }: { dir: string; log: string; port: number }): Promise<ChildProcess> {
+  const conf = join(dir, 'proxy.conf');
+  const lines = [
+    `Port ${port}`,
+    'Listen 127.0.0.1',
+    'Allow 127.0.0.1',
+    'Timeout 60',
+    'MaxClients 20',
+    'LogLevel Info',
+    `LogFile "${log}"`,
+    `PidFile "${join(dir, 'proxy.pid')}"`,
+    `BasicAuth someone ${PASSWORD}`,
+  ];
+  writeFileSync(conf, `${lines.join('\n')}\n`);
+  const child = spawn('tinyproxy', ['-d', '-c', conf], { stdio: 'ignore' });
+  for (let tries = 0; tries < 100; tries++) {
+    if (child.exitCode === null && (await answers(port))) return child;
+    await sleep(50);
+  }
+  child.kill('SIGKILL');
+  throw new Error(`tinyproxy does not listen: ${existsSync(log) ? readFileSync(log, 'utf8') : 'no log'}`);
+}
+
+function answers(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = createConnection(port, '127.0.0.1', () => {
+      socket.destroy();
+      resolve(true);
+    }).on('error', () => resolve(false));
+  });
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer();
+  await once(server.listen(0, '127.0.0.1'), 'listening');
+  const port = portOf(server);
+  server.close();
+  await once(server, 'close');
+  return port;
+}
+
+function portOf(server: Server): number {
+  return (server.address() as AddressInfo).port;
+}
+
+function createdBy(layout: string): string[] {
+  const config = readBlob<{ history: { created_by: string }[] }>(layout, readManifest(layout, '1').config.digest);
+  return config.history.map((entry) => entry.created_by);
+}
+
+function filesBelow(path: string): string[] {
+  if (!existsSync(path)) return [];
+  if (!statSync(path).isDirectory()) return [path];
+  return readdirSync(path, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .map((entry) => join(entry.parentPath, entry.name));
+}
