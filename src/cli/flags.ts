@@ -65,7 +65,7 @@ export interface BuildRequest {
 type Environment = Readonly<Record<string, string | undefined>>;
 
 const COMMANDS = ['build', 'images', 'inspect', 'history', 'load', 'save', 'rmi', 'version', 'help'];
-export const USAGE = 'usage: tsbuild [build] [options] PATH';
+const USAGE = 'usage: tsbuild [build] [options] PATH';
 
 /**
  * @param path the context

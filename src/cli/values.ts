@@ -8,7 +8,7 @@ import { didYouMean } from '../base/suggest.js';
 import { redact } from './redact.js';
 
 /** `KEY=VALUE`, split at the first `=`; without one, the value is `undefined`. */
-export function splitPair(text: string): readonly [key: string, value: string | undefined] {
+function splitPair(text: string): readonly [key: string, value: string | undefined] {
   const equals = text.indexOf('=');
   return equals === -1 ? [text, undefined] : [text.slice(0, equals), text.slice(equals + 1)];
 }

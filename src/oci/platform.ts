@@ -40,7 +40,7 @@ export function parsePlatform(text: string): Platform {
 }
 
 /** One spelling for each platform: `x86_64` is `amd64`, `aarch64` and `arm64/v8` are `arm64`, `armhf` and plain `arm` are `arm/v7`. */
-export function normalizePlatform(platform: Platform): Platform {
+function normalizePlatform(platform: Platform): Platform {
   const { architecture, variant } = normalizeArchitecture(platform.architecture.toLowerCase(), platform.variant?.toLowerCase());
   const version = platform['os.version'];
   return {

@@ -54,11 +54,6 @@ export function formatReference(reference: Reference): string {
   return `${reference.domain}/${reference.path}${suffixOf(reference)}`;
 }
 
-/** Without tag and digest: `docker.io/library/app`. */
-export function repositoryOf(reference: Reference): string {
-  return `${reference.domain}/${reference.path}`;
-}
-
 /** The short form that docker shows: `app:latest`, `team/app:1`, `registry.example/app:1`. */
 export function familiarName(reference: Reference): string {
   return `${familiarRepository(reference)}${suffixOf(reference)}`;

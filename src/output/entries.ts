@@ -3,9 +3,9 @@ import { MediaType, type Annotations, type Descriptor, type ImageConfig, type Im
 import type { Image } from '../image/image.js';
 
 /** Full name; containerd, BuildKit and nerdctl read it. */
-export const IMAGE_NAME = 'io.containerd.image.name';
+const IMAGE_NAME = 'io.containerd.image.name';
 /** image-spec, annotations.md: the tag; skopeo, umoci and podman look images up by it. */
-export const REF_NAME = 'org.opencontainers.image.ref.name';
+const REF_NAME = 'org.opencontainers.image.ref.name';
 const CREATED = 'org.opencontainers.image.created';
 
 /** What stands in `index.json` for one image: an entry for each name, or a single one that has `tag` or no name at all. */

@@ -132,7 +132,10 @@ export async function readArchive(
 }
 
 /** Not the stream itself: whoever leaves a loop over that ends the whole archive. */
-async function* contentOf(chunks: AsyncIterator<Buffer>, explain: (error: unknown) => Promise<unknown>): AsyncGenerator<Buffer, void, void> {
+async function* contentOf(
+  chunks: AsyncIterator<Buffer>,
+  explain: (error: unknown) => Promise<unknown>,
+): AsyncGenerator<Buffer, void, void> {
   try {
     for (let next = await chunks.next(); next.done !== true; next = await chunks.next()) yield next.value;
   } catch (error) {

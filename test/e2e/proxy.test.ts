@@ -8,7 +8,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { gunzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { missingProgram, scratchDir, startTsbuild, writeFiles } from '../helpers/cli.js';
-import { addBusybox, BUSYBOX_BASE, readBlob, readManifest } from '../helpers/image-tools.js';
+import { addBusybox, BUSYBOX_BASE, readConfig } from '../helpers/image-tools.js';
 
 const missing = missingProgram('runc', 'busybox', 'tinyproxy');
 if (missing !== undefined) process.stderr.write(`skipped: test/e2e/proxy.test.ts: ${missing}\n`);
@@ -114,19 +114,14 @@ describe.skipIf(missing !== undefined)('a build behind a proxy that asks for a p
     expect(leaks(outcome)).toEqual([]);
   });
 
-  test.each(['HTTP_PROXY', 'HTTPS_PROXY', 'FTP_PROXY', 'NO_PROXY', 'ALL_PROXY'])(
-    '%s shows in both cases, whichever is given',
-    async (name) => {
-      const twin = name.toLowerCase();
-      const check = `RUN [ "$${name}" = a.example ] && [ "$${twin}" = a.example ]`;
-      const lower = await build([check], ['--build-arg', `${twin}=a.example`]);
-      const upper = await build([check], ['--build-arg', `${name}=a.example`]);
-      expect([upper.status, lower.status], upper.output + lower.output).toEqual([0, 0]);
-      const history = createdBy(upper.layout);
-      expect(history.join('\n')).not.toContain('a.example');
-      expect(history.at(-1)).toBe(`${check.replace('RUN ', 'RUN /bin/sh -c ')} # buildkit`);
-    },
-  );
+  test.each(['upper', 'lower'] as const)('shows in both cases, given in %s case', async (given) => {
+    const names = ['HTTP_PROXY', 'HTTPS_PROXY', 'FTP_PROXY', 'NO_PROXY', 'ALL_PROXY'];
+    const run = `RUN for value in ${names.map((name) => `"$${name}" "$${name.toLowerCase()}"`).join(' ')}; do [ "$value" = "$(echo a).example" ] || exit 9; done`;
+    const args = names.flatMap((name) => ['--build-arg', `${given === 'upper' ? name : name.toLowerCase()}=a.example`]);
+    const outcome = await build([run], args);
+    expect(outcome.status, outcome.output).toBe(0);
+    expect(createdBy(outcome.layout).join('\n')).not.toContain('a.example');
+  });
 
   test('ARG HTTP_PROXY declares it, and makes it part of the history as any other', async () => {
     const outcome = await build(['ARG HTTP_PROXY', 'RUN test -n "$HTTP_PROXY"'], ['--build-arg', 'HTTP_PROXY=http://proxy.example:3128']);
@@ -134,8 +129,7 @@ describe.skipIf(missing !== undefined)('a build behind a proxy that asks for a p
       'ARG HTTP_PROXY=http://proxy.example:3128',
       'RUN |1 HTTP_PROXY=http://proxy.example:3128 /bin/sh -c test -n "$HTTP_PROXY" # buildkit',
     ]);
-    const config = readBlob<{ config: { Env?: string[] } }>(outcome.layout, readManifest(outcome.layout, '1').config.digest);
-    expect(config.config.Env?.filter((line) => /proxy/i.test(line))).toEqual([]);
+    expect(readConfig(outcome.layout, '1').config?.Env?.filter((line) => /proxy/i.test(line))).toEqual([]);
   });
 });
 
@@ -185,8 +179,7 @@ function portOf(server: Server): number {
 }
 
 function createdBy(layout: string): string[] {
-  const config = readBlob<{ history: { created_by: string }[] }>(layout, readManifest(layout, '1').config.digest);
-  return config.history.map((entry) => entry.created_by);
+  return (readConfig(layout, '1').history ?? []).map((entry) => entry.created_by ?? '');
 }
 
 function filesBelow(path: string): string[] {

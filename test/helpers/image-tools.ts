@@ -4,6 +4,7 @@ import { chmodSync, copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, 
 import { tmpdir } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import type { ByteString } from '../../src/base/bytes.js';
+import type { Descriptor, ImageConfig, ImageIndex, Manifest } from '../../src/oci/types.js';
 
 /** Runs a program that has to succeed. @returns its standard output, one character a byte */
 export function run(
@@ -52,28 +53,29 @@ function programPath(name: string): string {
   return run('sh', ['-c', 'PATH=$PATH:/usr/sbin:/sbin command -v "$0"', name]).trim();
 }
 
-interface LayoutManifest {
-  readonly config: { readonly digest: string };
-  readonly layers: readonly { readonly digest: string; readonly mediaType: string; readonly size: number }[];
-}
-
-/** A JSON blob of an OCI layout. */
-export function readBlob<T>(layout: string, digest: string): T {
-  return JSON.parse(readFileSync(blobPath(layout, digest), 'utf8')) as T;
-}
-
 export function blobPath(layout: string, digest: string): string {
   return join(layout, 'blobs', ...digest.split(':'));
 }
 
-/** The only manifest of an OCI layout, or the one of a tag. */
-export function readManifest(layout: string, tag?: string): LayoutManifest {
-  const index = JSON.parse(readFileSync(join(layout, 'index.json'), 'utf8')) as {
-    manifests: { digest: string; annotations?: Record<string, string> }[];
-  };
+function readBlob(layout: string, digest: string): unknown {
+  return JSON.parse(readFileSync(blobPath(layout, digest), 'utf8'));
+}
+
+/** The only image of an OCI layout, or the one of a tag. */
+export function readDescriptor(layout: string, tag?: string): Descriptor {
+  const index = JSON.parse(readFileSync(join(layout, 'index.json'), 'utf8')) as ImageIndex;
   const found = index.manifests.filter((entry) => tag === undefined || entry.annotations?.['org.opencontainers.image.ref.name'] === tag);
-  if (found.length !== 1) throw new Error(`${layout} has ${found.length} manifests${tag === undefined ? '' : ` with the tag ${tag}`}`);
-  return readBlob(layout, found[0]?.digest ?? '');
+  const [first] = found;
+  if (first !== undefined && found.length === 1) return first;
+  throw new Error(`${layout} has ${found.length} manifests${tag === undefined ? '' : ` with the tag ${tag}`}`);
+}
+
+export function readManifest(layout: string, tag?: string): Manifest {
+  return readBlob(layout, readDescriptor(layout, tag).digest) as Manifest;
+}
+
+export function readConfig(layout: string, tag?: string): ImageConfig {
+  return readBlob(layout, readManifest(layout, tag).config.digest) as ImageConfig;
 }
 
 /** Names of a layer's members as GNU tar sees them, in order; directories end in a slash. */

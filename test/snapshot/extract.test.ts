@@ -207,7 +207,7 @@ describe.skipIf(!isRoot)('extractLayer', () => {
   it('says which entry a disk error is about', async ({ skip }) => {
     mkdirSync(dir);
     const { status, stderr } = spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=64k', 'tmpfs', dir], { encoding: 'utf8' });
-    if (status !== 0) return skip(`no small file system to fill: ${stderr}`);
+    if (status !== 0) skip(`no small file system to fill: ${stderr}`);
     try {
       const error = await failure(tarOf(member({ path: 'big', text: 'x'.repeat(1 << 20) })));
       expect(error.kind).toBe('environment');

@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { afterAll, describe, expect, it } from 'vitest';
 import { toText } from '../../src/base/bytes.js';
 import type { TarEntry, Xattrs } from '../../src/tar/entry.js';
@@ -96,8 +96,8 @@ const SPECIMENS: readonly EntrySpec[] = [
   { path: `${'p'.repeat(156)}/n`, text: 'a longer one' },
   { path: 'x'.repeat(100), text: '100 bytes' },
   { path: 'x'.repeat(101), text: '101 bytes' },
-  { path: `${'y'.repeat(99)}`, type: 'directory' },
-  { path: `${'z'.repeat(100)}`, type: 'directory' },
+  { path: 'y'.repeat(99), type: 'directory' },
+  { path: 'z'.repeat(100), type: 'directory' },
   { path: `deep/${'component/'.repeat(30)}end`, text: 'long' },
   { path: 'caf\xc3\xa9', text: 'UTF-8' },
   { path: 'caf\xe9', text: 'Latin-1' },
