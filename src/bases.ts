@@ -59,7 +59,7 @@ export class Bases {
       this.#layers.set(id, view);
       return view;
     });
-    return (await Promise.all(views)).reverse();
+    return (await Promise.all(views)).toReversed();
   }
 
   async #extractLayer(layer: Layer): Promise<LayerDir> {

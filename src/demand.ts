@@ -30,7 +30,7 @@ export function demandOf(plan: Plan, output: OutputDemand): ReadonlyMap<number, 
   const viewedStages = new Set<number>();
   const demands = new Map<number, StageDemand>();
   // Stages stand after all that they need: read from the end, every user of a stage has spoken before the stage itself.
-  for (const stage of [...plan.stages].reverse()) {
+  for (const stage of plan.stages.toReversed()) {
     for (const step of stage.steps) {
       if (step.kind === 'copy' && step.from.kind === 'stage') wholeStages.add(step.from.stage);
     }

@@ -11,8 +11,15 @@ import type { ViewLayer } from './snapshot/root-view.js';
 import { openRootView } from './snapshot/view.js';
 import type { Store } from './store/store.js';
 
+function isTree({ type }: OutputSpec): boolean {
+  return type === 'local' || type === 'tar';
+}
+
+function isStore({ type }: OutputSpec): boolean {
+  return type === 'image';
+}
+
 export function outputDemand(outputs: readonly OutputSpec[]): OutputDemand {
-  const isTree = (output: OutputSpec): boolean => output.type === 'local' || output.type === 'tar';
   return { image: !outputs.every(isTree), files: outputs.some(isTree) };
 }
 
@@ -31,8 +38,7 @@ export interface OutputRequest {
 
 /** Writes every output. Names move last: the store's tags only when all else is in place. */
 export async function writeOutputs(request: OutputRequest): Promise<void> {
-  const isStore = (output: OutputSpec): boolean => output.type === 'image';
-  const ordered = [...request.outputs].sort((a, b) => Number(isStore(a)) - Number(isStore(b)));
+  const ordered = request.outputs.toSorted((a, b) => Number(isStore(a)) - Number(isStore(b)));
   for (const output of ordered) {
     const startedMs = request.progress.elapsedMs();
     const what = await writeOutput(output, request);

@@ -15,7 +15,7 @@ export function resolveLinks(
   readLink: (path: ByteString) => ByteString | undefined,
   options: { readonly followLast: boolean },
 ): ByteString {
-  const todo = componentsOf(path).reverse();
+  const todo = componentsOf(path).toReversed();
   let done: ByteString[] = [];
   let links = 0;
   for (let name = todo.pop(); name !== undefined; name = todo.pop()) {
@@ -31,7 +31,7 @@ export function resolveLinks(
     }
     if (++links > MAX_LINKS) throw new BuildError('input', `too many symbolic links: "${toText(path)}"`);
     if (target.startsWith('/')) done = [];
-    todo.push(...componentsOf(target).reverse());
+    todo.push(...componentsOf(target).toReversed());
   }
   return done.join('/');
 }

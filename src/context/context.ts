@@ -84,6 +84,7 @@ export function findDockerfile(contextDir: string, file?: string): FoundDockerfi
 }
 
 function readNamed(contextDir: string, file: string): FoundDockerfile {
+  if (file === '-') throw new BuildError('unsupported', 'not supported yet: a Dockerfile from standard input (--file -)');
   const path = resolve(file);
   if (typeOfPath(path) === 'file') {
     const bytes = new HostView(dirname(path), undefined).readFile(fromText(basename(path)), MAX_TEXT_BYTES) ?? readOutside(path);

@@ -7,7 +7,7 @@ import { toNodeStat, tryLstat } from '../os/stat.js';
 import type { RootView, ViewStat } from '../snapshot/root-view.js';
 import type { Xattrs } from '../tar/entry.js';
 import type { IgnoreMatcher, IgnoreState } from './dockerignore.js';
-import { resolveLinks } from './resolve.js';
+import { resolveLinks } from '../base/links.js';
 
 type Visit = (path: ByteString, stat: ViewStat) => void;
 type Member = readonly [path: ByteString, stat: ViewStat];

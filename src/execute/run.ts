@@ -103,8 +103,10 @@ function containerConfig(request: RunRequest, { runtime, user, initLayer }: Prep
   });
 }
 
+/** The hook has to read what the runtime writes to it (the container's state), or the runtime may fail with EPIPE. */
 function remountNodev(rootfs: string): { path: string; args: string[] } {
-  return { path: requireProgram('mount', 'mount'), args: ['mount', '-o', 'remount,bind,nodev', rootfs] };
+  const script = 'while read -r _; do :; done; exec mount -o remount,bind,nodev "$1"';
+  return { path: requireProgram('sh', 'dash'), args: ['sh', '-c', script, 'sh', rootfs] };
 }
 
 function environment({ step, root }: RunRequest, user: UserIds): string[] {

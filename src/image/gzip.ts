@@ -7,7 +7,7 @@ const WINDOW_BYTES = 32 * 1024;
 export const GZIP_BLOCK_BYTES = 1024 * 1024;
 /** RFC 1952 section 2.3: no name, no time, no flags, operating system unknown. */
 const HEADER = Buffer.from([0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 255]);
-export const GZIP_LEVEL = 6;
+const GZIP_LEVEL = 6;
 
 export interface GzipOptions {
   /** 0–9; the default is 6, as everywhere. */

@@ -68,18 +68,19 @@ const GUARD = '[ "$PPID" = "$1" ] || exit 1; shift; exec "$@"';
 /**
  * Runs as process 1 of its own pid and mount namespace: with it die every process of the container and every mount.
  * $1 is the directory of the links, $2 the options of the overlay, $3 where to mount it, $4 whether to hide the cgroups, $5 the pid file,
- * $6 where the output goes, the rest is the runtime.
+ * $6 the FIFO for the output, $7 the one for questions, the rest is the runtime.
  *
  * A read-only cgroup tree keeps the runtime from making a directory in every hierarchy, and from waiting for their removal afterwards: up to
  * 300 ms of a RUN step. The bind leaves the other hierarchies of a hybrid tree out, which crun would refuse.
  *
  * The runtime starts the container and ends (`runc run` in the foreground would give the process two pipes and mix up their order), so
- * that the process becomes a child of process 1. That is a `sleep`: a shell might reap the process and lose its status. Once dead it stays a
- * zombie whose status /proc tells, and the loop tells it whenever a line comes in.
+ * that the process becomes a child of process 1. That is a `cat`: a shell might reap the process and lose its status. Once dead it stays a
+ * zombie whose status /proc tells, and the loop tells it whenever it is asked. When standard input ends, by tsbuild's will or with tsbuild,
+ * so does the `cat`, and `unshare` ends when everything else is dead.
  */
 const MOUNT_AND_START = `
-links=$1 options=$2 root=$3 cgroups=$4 pid_file=$5 output=$6
-shift 6
+links=$1 options=$2 root=$3 cgroups=$4 pid_file=$5 output=$6 questions=$7
+shift 7
 start() {
   if [ "$cgroups" = hidden ] && [ -d /sys/fs/cgroup ]; then mount --bind -o ro /sys/fs/cgroup /sys/fs/cgroup || return; fi
   cd "$links" && mount -t overlay -o "$options" overlay "$root" || return
@@ -93,12 +94,11 @@ serve() {
     stat=
     read -r stat <"/proc/$pid/stat"
     echo "$stat"
-  done
+  done <"$questions"
 }
 read -r shell </proc/1/comm
-exec 3<&0
-serve "$@" <&3 3<&- &
-exec sleep 999999999 </dev/null >/dev/null 3<&-
+serve "$@" </dev/null &
+exec cat >/dev/null
 `;
 
 /**
@@ -134,10 +134,10 @@ async function attempt(request: ContainerRequest, cgroups: CgroupMode): Promise<
   // A volatile overlay marks its work directory, so that it cannot be mounted again.
   mkdirSync(join(work, cgroups));
   symlinkSync(join(work, cgroups), join(dir, 'l', cgroups));
-  const fifo = join(dir, `output-${cgroups}`);
-  makeNode(fifo, { type: 'fifo', mode: 0o600, major: 0, minor: 0 });
-  using output = openFifo(fifo);
-  const child = execa('setpriv', chainArgs(request, cgroups, fifo), {
+  const splitter = new LineSplitter(request.onLine);
+  using output = makeFifo(join(dir, `output-${cgroups}`), fsConstants.O_RDONLY);
+  using questions = makeFifo(join(dir, `questions-${cgroups}`), fsConstants.O_RDWR);
+  const child = execa('setpriv', chainArgs(request, cgroups), {
     cwd: dir,
     // util-linux 2.39 and later would hand the options over one by one, 255 bytes at most each.
     env: { PATH: process.env['PATH'] ?? '', LC_ALL: 'C', LIBMOUNT_FORCE_MOUNT2: 'always' },
@@ -145,58 +145,57 @@ async function attempt(request: ContainerRequest, cgroups: CgroupMode): Promise<
     stdin: 'pipe',
     buffer: { stdout: false, stderr: true },
     reject: false,
-    cancelSignal: signal,
-    killSignal: 'SIGKILL',
-    forceKillAfterDelay: false,
     // A session of its own: Ctrl-C reaches tsbuild alone, which then decides.
     detached: true,
   });
-  const splitter = new LineSplitter(request.onLine);
+  const stop = (): void => void child.stdin.end();
+  child.stdin.on('error', () => undefined);
   output.stream.on('data', (chunk: Buffer) => splitter.push(chunk));
   let end: End | undefined;
-  watchEnd({ output: output.stream, ask: child.stdin, answer: child.stdout }, (how) => {
+  watchEnd({ output: output.stream, questions: questions.stream, answers: child.stdout }, (how) => {
     end = how;
-    child.kill('SIGKILL');
+    stop();
   });
+  signal.addEventListener('abort', stop, { once: true });
   const result = await child;
+  signal.removeEventListener('abort', stop);
   splitter.end();
   if (typeof end === 'number') return { kind: 'exited', exitCode: end };
-  if (result.isCanceled) throw cancelled();
+  if (signal.aborted) throw cancelled();
   if (result.code !== undefined) throw new BuildError('environment', `cannot run "setpriv": ${result.code}`, { cause: result });
   if (end === 'lost') throw new BuildError('environment', 'the process of the step is gone, and its exit status with it');
   return whyNot({ log: join(dir, `log-${cgroups}`), complaint: result.stderr, exitCode: result.exitCode });
 }
 
-/** Not blocking: neither the opening, which would wait for the container, nor the reading, which would take a thread of the pool. */
-function openFifo(path: string): Disposable & { readonly stream: Readable } {
-  const fd = openSync(path, fsConstants.O_RDONLY | fsConstants.O_NONBLOCK);
-  const stream = new Socket({ fd, readable: true, writable: false });
+/** Not blocking: neither the opening, which would wait for the other side, nor the reading, which would take a thread of the pool. */
+function makeFifo(path: string, access: number): Disposable & { readonly stream: Socket } {
+  makeNode(path, { type: 'fifo', mode: 0o600, major: 0, minor: 0 });
+  const fd = openSync(path, access | fsConstants.O_NONBLOCK);
+  const stream = new Socket({ fd, readable: access === fsConstants.O_RDONLY, writable: access !== fsConstants.O_RDONLY });
+  stream.on('error', () => undefined);
   return { stream, [Symbol.dispose]: () => void stream.destroy() };
 }
 
 interface Watched {
   readonly output: Readable;
-  readonly ask: Writable;
-  readonly answer: Readable;
+  readonly questions: Writable;
+  readonly answers: Readable;
 }
 
 /** How it ended: the exit code, `failed` when nothing was started, `lost` when nobody knows. */
 type End = number | 'failed' | 'lost';
 
 /** The output ends with the last process that holds it: usually with the container. A process may have closed it and go on, so it is asked for. */
-function watchEnd({ output, ask, answer }: Watched, onEnd: (end: End) => void): void {
+function watchEnd({ output, questions, answers }: Watched, onEnd: (end: End) => void): void {
   let text = '';
-  const poll = (): void => void ask.write('\n');
-  // The chain may be gone before the question reaches it; its own end tells why.
-  ask.on('error', () => undefined);
-  output.on('error', () => undefined);
-  output.once('end', poll);
-  answer.on('data', (chunk: Buffer) => {
+  const ask = (): void => void questions.write('\n');
+  output.once('end', ask);
+  answers.on('data', (chunk: Buffer) => {
     text += chunk.toString('latin1');
     if (!text.endsWith('\n')) return;
     const end = parseAnswer(text.trim());
     text = '';
-    if (end === 'running') setTimeout(poll, STILL_RUNNING_POLL_MS).unref();
+    if (end === 'running') setTimeout(ask, STILL_RUNNING_POLL_MS).unref();
     else onEnd(end);
   });
 }
@@ -245,18 +244,32 @@ function parseLogLine(line: string): string | undefined {
   }
 }
 
-function chainArgs({ dir, lowers, runtime }: ContainerRequest, cgroups: CgroupMode, fifo: string): string[] {
-  const links = join(dir, 'l');
-  const pidFile = join(dir, `pid-${cgroups}`);
+function chainArgs({ dir, lowers, runtime }: ContainerRequest, cgroups: CgroupMode): string[] {
+  const own = (name: string): string => join(dir, `${name}-${cgroups}`);
   const options = overlayOptions({ lowers: [...lowers.keys()].map(String), upper: 'u', work: cgroups });
   // With --rootless runc goes on without the cgroups that it cannot make.
   const flags = cgroups === 'plain' ? [] : runtime.kind === 'crun' ? ['--cgroup-manager=disabled'] : ['--rootless=true'];
-  const global = ['--root', join(dir, `state-${cgroups}`), '--log', join(dir, `log-${cgroups}`), '--log-format', 'json'];
+  const global = ['--root', own('state'), '--log', own('log'), '--log-format', 'json'];
   const id = `tsbuild-${process.pid}-${basename(dir)}`;
-  const run = [runtime.program, ...flags, ...global, 'run', '--detach', '--pid-file', pidFile, '--bundle', dir, id];
-  const inner = ['sh', '-c', MOUNT_AND_START, 'sh', links, options, rootfsOf(dir), cgroups, pidFile, fifo, ...run];
-  const unshare = ['unshare', '--mount', '--pid', '--fork', '--kill-child=KILL', '--mount-proc', ...inner];
-  return ['--pdeathsig', 'KILL', 'sh', '-c', GUARD, 'sh', String(process.pid), ...unshare];
+  const run = [runtime.program, ...flags, ...global, 'run', '--detach', '--pid-file', own('pid'), '--bundle', dir, id];
+  const paths = [join(dir, 'l'), options, rootfsOf(dir), cgroups, own('pid'), own('output'), own('questions')];
+  const unshare = ['unshare', '--mount', '--pid', '--fork', '--kill-child=KILL', '--mount-proc'];
+  return [
+    '--pdeathsig',
+    'KILL',
+    'sh',
+    '-c',
+    GUARD,
+    'sh',
+    String(process.pid),
+    ...unshare,
+    'sh',
+    '-c',
+    MOUNT_AND_START,
+    'sh',
+    ...paths,
+    ...run,
+  ];
 }
 
 function cancelled(): BuildError {

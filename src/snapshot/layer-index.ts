@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { toText, type ByteString } from '../base/bytes.js';
 import { BuildError } from '../base/errors.js';
 import { baseOf, parentOf } from '../base/paths.js';
@@ -16,15 +17,15 @@ function keepsBytes(entry: TarEntry): boolean {
   return entry.type === 'file' && entry.sizeBytes > 0 && entry.sizeBytes <= MAX_KEPT_BYTES && KEPT_FILES.has(entry.path);
 }
 
-/** What lookups need of a layer that is about to be written: its entries, without what only the writer needs. */
+/** What lookups need of a layer that is made of files here: its entries, with the bytes of the files that lookups read. */
 export function toLayerIndex(entries: readonly TarEntry[]): LayerIndex {
-  return {
-    entries: entries.map((entry) => (entry.content?.kind === 'path' && !KEPT_FILES.has(entry.path) ? withoutContent(entry) : entry)),
-  };
+  return { entries: entries.map(toIndexed) };
 }
 
-function withoutContent({ content: _, ...entry }: TarEntry): TarEntry {
-  return entry;
+function toIndexed(entry: TarEntry): TarEntry {
+  const { content, ...metadata } = entry;
+  if (content?.kind !== 'path') return entry;
+  return keepsBytes(entry) ? { ...metadata, content: { kind: 'bytes', bytes: readFileSync(content.path) } } : metadata;
 }
 
 /**

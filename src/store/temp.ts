@@ -70,7 +70,7 @@ async function removeOwned(path: string, lock: number): Promise<void> {
  * `rm -rf`. Without privilege a directory must be writable before its children can go: overlayfs makes its work directory with mode 0, and
  * layers hold directories of any mode.
  */
-export async function removeTree(path: string): Promise<void> {
+async function removeTree(path: string): Promise<void> {
   try {
     await rm(path, { recursive: true, force: true });
   } catch (error) {

@@ -36,12 +36,12 @@ function random(seed: number): () => number {
 }
 
 describe.skipIf(missing !== undefined)('a build that is stopped', () => {
-  const scratch = scratchDir('tsbuild-kill-');
+  const scratch = scratchDir('tsbuild-kill-', '/dev/shm');
   const at = (name: string): string => join(scratch.path, name);
   const context = at('context');
 
   beforeAll(() => {
-    const files = Array.from({ length: 400 }, (_, index) => [`many/${index % 20}/${index}`, `${index}\n`.repeat(index)] as const);
+    const files = Array.from({ length: 200 }, (_, index) => [`many/${index % 20}/${index}`, `${index}\n`.repeat(index)] as const);
     writeFiles(context, { Dockerfile: DOCKERFILE, ...Object.fromEntries(files) });
     const base = writeFiles(at('base'), { Dockerfile: 'FROM scratch\nCOPY busybox /bin/busybox\n' });
     copyFileSync(spawnSync('which', ['busybox'], { encoding: 'utf8' }).stdout.trim(), join(base, 'busybox'));
@@ -117,7 +117,7 @@ describe.skipIf(missing !== undefined)('a build that is stopped', () => {
     }
     expect(killed).toBeGreaterThan(ROUNDS * 0.7);
     expect(processesOf(scratch.path)).toEqual([]);
-  }, 150_000);
+  }, 300_000);
 
   it('has its unfinished files swept by a later build', () => {
     changeContext(1000);

@@ -64,9 +64,9 @@ export function writeFiles(dir: string, files: Readonly<Record<string, FileSpec>
   return dir;
 }
 
-/** A directory that is gone when the scope ends. */
-export function scratchDir(prefix = 'tsbuild-test-'): Disposable & { readonly path: string } {
-  const path = mkdtempSync(join(tmpdir(), prefix));
+/** A directory that is gone when the scope ends. `parent` can be a file system in memory, for tests that would sync to disk again and again. */
+export function scratchDir(prefix = 'tsbuild-test-', parent = tmpdir()): Disposable & { readonly path: string } {
+  const path = mkdtempSync(join(parent, prefix));
   return { path, [Symbol.dispose]: () => rmSync(path, { recursive: true, force: true, maxRetries: 3 }) };
 }
 

@@ -216,31 +216,37 @@ function replacements(): HostileLayer[] {
   ];
 }
 
+function paxNamed(path: ByteString): Buffer {
+  return Buffer.concat([extension('x', paxRecord('path', path)), named('short')]);
+}
+
+function paxFile(keyword: string, value: string): Buffer[] {
+  return [extension('x', paxRecord(keyword, value)), rawHeader({ name: 'f' })];
+}
+
 function nameAttacks(): HostileLayer[] {
   const long = 'n'.repeat(300);
-  const pax = (path: ByteString): Buffer => Buffer.concat([extension('x', paxRecord('path', path)), named('short')]);
   return [
     makes('a newline in a name', { 'a\nb': 'file evil' }, member({ path: 'a\nb', ...evil })),
     makes('a name that is not UTF-8', { 'caf\xe9\xff': 'file evil' }, member({ path: 'caf\xe9\xff', ...evil })),
     makes('an escape sequence in a name', { '\x1b[2Jx': 'file evil' }, member({ path: '\x1b[2Jx', ...evil })),
-    fails('a NUL in a PAX path', /holds a NUL/, pax('a\0b')),
+    fails('a NUL in a PAX path', /holds a NUL/, paxNamed('a\0b')),
     fails('a component of 300 bytes', /ENAMETOOLONG/, member({ path: `a/${long}`, ...evil })),
     fails('a path of 5000 bytes', /path of 5\d\d\d bytes/, member({ path: `${'d/'.repeat(2500)}f`, ...evil })),
-    fails('a PAX path that climbs', /climbs above the root/, pax(`../${HOSTILE_NAME}`)),
+    fails('a PAX path that climbs', /climbs above the root/, paxNamed(`../${HOSTILE_NAME}`)),
     fails('a GNU long name that climbs', /climbs above the root/, extension('L', `../${HOSTILE_NAME}\0`), named('short')),
   ];
 }
 
 function numberAttacks(): HostileLayer[] {
-  const pax = (keyword: string, value: string): Buffer[] => [extension('x', paxRecord(keyword, value)), rawHeader({ name: 'f' })];
   return [
     fails('a negative size', /size out of range/, rawHeader({ name: 'f', size: base256(-5n, 12) })),
     fails('a size of 2^80', /size out of range/, rawHeader({ name: 'f', size: base256(1n << 80n, 12) })),
     fails('a size that the archive does not have', /truncated/, rawHeader({ name: 'f', size: '00100000000\0' })),
     fails('a size beyond all disks', /more than 68.7 GB/, rawHeader({ name: 'f', size: base256(1n << 50n, 12) })),
-    fails('a PAX size that is no number', /size is not a number/, ...pax('size', '1e3')),
-    fails('a negative PAX size', /size is not a number/, ...pax('size', '-1')),
-    fails('an owner of 2^32', /uid out of range/, ...pax('uid', '4294967296')),
+    fails('a PAX size that is no number', /size is not a number/, ...paxFile('size', '1e3')),
+    fails('a negative PAX size', /size is not a number/, ...paxFile('size', '-1')),
+    fails('an owner of 2^32', /uid out of range/, ...paxFile('uid', '4294967296')),
     fails('an owner of 2^32 - 1, which means none', /gid out of range/, rawHeader({ name: 'f', gid: base256(0xffffffffn, 8) })),
     fails('a negative owner', /uid out of range/, rawHeader({ name: 'f', uid: base256(-1n, 8) })),
     fails('a time of 2^62', /mtime out of range/, rawHeader({ name: 'f', mtime: base256(1n << 62n, 12) })),

@@ -8,7 +8,7 @@ const SCHEMAS = fileURLToPath(new URL('../../../shared/corpora/oci-schema/', imp
 export type SchemaName = 'config-schema' | 'content-descriptor' | 'image-index-schema' | 'image-layout-schema' | 'image-manifest-schema';
 
 /** The image-spec's own JSON schemas lie beside the checkout, not in it. */
-export const hasOciSchemas = existsSync(SCHEMAS);
+const hasOciSchemas = existsSync(SCHEMAS);
 if (!hasOciSchemas) console.warn(`SKIPPED: no OCI schemas in ${SCHEMAS}; JSON is not held against the image-spec`);
 
 const Ajv = ajvDraft04.default;

@@ -352,7 +352,9 @@ describe('temporary directories', () => {
   });
 
   it('without an owner are swept, whatever their modes', async () => {
-    await (await Store.open(root)).swept;
+    await (
+      await Store.open(root)
+    ).swept;
     const left = join(root, 'tmp/abandoned');
     mkdirSync(join(left, 'work/work'), { recursive: true });
     writeFileSync(join(left, 'work/work/file'), '');

@@ -20,8 +20,8 @@ interface Member {
 }
 
 function write(members: readonly Member[]): Buffer {
-  const blocks = members.flatMap(({ entry, bytes }) => [encodeHeader(entry), bytes, Buffer.alloc(paddingBytes(bytes.length))]);
-  return Buffer.concat([...blocks, END_OF_ARCHIVE]);
+  const parts = members.flatMap(({ entry, bytes }) => [encodeHeader(entry), bytes, Buffer.alloc(paddingBytes(bytes.length))]);
+  return Buffer.concat([...parts, END_OF_ARCHIVE]);
 }
 
 function read(archive: Buffer, cuts: readonly number[] = []): Member[] {
@@ -127,6 +127,10 @@ const SPECIMENS: readonly EntrySpec[] = [
 
 const specimens: readonly Member[] = SPECIMENS.map((spec) => ({ entry: entryOf(spec), bytes: Buffer.from(spec.text ?? '', 'latin1') }));
 
+function blocks(spec: EntrySpec): number {
+  return encodeHeader(entryOf(spec)).length / 512;
+}
+
 describe('what is written is read', () => {
   it('of any entries, in chunks of any size', () => {
     fc.assert(
@@ -161,7 +165,6 @@ describe('what is written is read', () => {
   });
 
   it('costs a PAX header only where it must', () => {
-    const blocks = (spec: EntrySpec): number => encodeHeader(entryOf(spec)).length / 512;
     expect(blocks({ path: 'plain', uid: 2_097_151, mtimeSeconds: 8 ** 11 - 1 })).toBe(1);
     expect(blocks({ path: `${'p'.repeat(155)}/${'n'.repeat(100)}` })).toBe(1);
     for (const spec of [{ path: 'x'.repeat(101) }, { path: '\xe9' }, { path: 'x', uid: 2_097_152 }, { path: 'x', mtimeSeconds: -1 }]) {
