@@ -2,27 +2,39 @@ import { join } from 'node:path';
 import { atRange, BuildError } from './base/errors.js';
 import type { Image, Layer } from './image/image.js';
 import { readImage } from './image/read.js';
+import { shortDigest } from './oci/digest.js';
 import { formatReference, parseReference } from './oci/reference.js';
 import type { Descriptor, ImageConfig } from './oci/types.js';
 import type { NamedContext } from './options.js';
 import type { BaseRequest } from './plan/plan.js';
 import type { JobPool } from './pool.js';
+import type { Progress } from './progress.js';
 import type { LayerDir, ViewLayer } from './snapshot/root-view.js';
 import { findInLayout, importFromLayout } from './store/import.js';
 import type { Store } from './store/store.js';
+
+export interface BasesRequest {
+  readonly store: Store;
+  /** `--build-context` */
+  readonly contexts: Readonly<Record<string, NamedContext>>;
+  readonly pool: JobPool;
+  readonly progress: Progress;
+}
 
 /** The images of one build: found by the name that the Dockerfile gives, extracted or indexed when a step first looks into them. */
 export class Bases {
   readonly #store: Store;
   readonly #contexts: ReadonlyMap<string, NamedContext>;
   readonly #pool: JobPool;
+  readonly #progress: Progress;
   readonly #images = new Map<string, Image>();
   readonly #layers = new Map<string, Promise<ViewLayer>>();
 
-  constructor(store: Store, contexts: Readonly<Record<string, NamedContext>>, pool: JobPool) {
+  constructor({ store, contexts, pool, progress }: BasesRequest) {
     this.#store = store;
     this.#contexts = new Map(Object.entries(contexts).map(([name, context]) => [fullName(name), context]));
     this.#pool = pool;
+    this.#progress = progress;
   }
 
   get(key: string): Image {
@@ -32,9 +44,9 @@ export class Bases {
   }
 
   /** Finds the image, brings its blobs into the store and returns its config. */
-  async find({ key, platform, range }: BaseRequest): Promise<ImageConfig> {
+  async find({ key, platform, range, similarStage }: BaseRequest): Promise<ImageConfig> {
     try {
-      const image = await readImage(this.#store, await this.#locate(key), platform);
+      const image = await readImage(this.#store, await this.#locate(key, similarStage), platform);
       this.#images.set(key, image);
       return image.config;
     } catch (error) {
@@ -67,8 +79,9 @@ export class Bases {
     if (existing !== undefined) return existing;
     await using temp = await this.#store.tempDir();
     const dir = join(temp.path, 'layer');
-    const facts = await this.#pool.run('extractToDirectory', { ...this.#blobOf(layer), dir });
-    return this.#store.publishLayerDir(dir, layer.diffId, facts);
+    const { implied, warnings } = await this.#pool.run('extractToDirectory', { ...this.#blobOf(layer), dir });
+    for (const warning of warnings) this.#progress.warn(`layer ${shortDigest(layer.descriptor.digest)}: ${warning}`);
+    return this.#store.publishLayerDir(dir, layer.diffId, { implied });
   }
 
   async #indexLayer(layer: Layer): Promise<ViewLayer> {
@@ -80,7 +93,7 @@ export class Bases {
   }
 
   /** The manifest or index that a name stands for, its blobs in the store. */
-  async #locate(key: string): Promise<Descriptor> {
+  async #locate(key: string, similarStage: string | undefined): Promise<Descriptor> {
     const context = this.#contexts.get(fullName(key));
     if (context?.kind === 'oci-layout') {
       const descriptor = await findInLayout(context);
@@ -90,7 +103,7 @@ export class Bases {
     const descriptor = await this.#store.find(fullName(context?.kind === 'image' ? context.reference : key));
     if (descriptor !== undefined) return descriptor;
     throw new BuildError('registry', `image "${key}" is not in the store`, {
-      hint: `build it first (tsbuild -t ${key} …), load it (tsbuild load FILE), or name a layout: --build-context ${key}=oci-layout://DIR. Pulling from registries is not supported yet.`,
+      hint: `${similarStage === undefined ? '' : `did you mean the stage "${similarStage}"? For an image: `}build it first (tsbuild -t ${key} …), load it (tsbuild load FILE), or name a layout: --build-context ${key}=oci-layout://DIR. Pulling from registries is not supported yet.`,
     });
   }
 }

@@ -81,14 +81,26 @@ export function isSmallCopy({ source, sources }: CopyJob): boolean {
   return sizeBytes <= SMALL_COPY_BYTES;
 }
 
-async function copyToDirectory({ copy, dir }: { readonly copy: CopyJob; readonly dir: string }): Promise<void> {
+async function copyToDirectory({
+  copy,
+  dir,
+}: {
+  readonly copy: CopyJob;
+  readonly dir: string;
+}): Promise<{ readonly warnings: readonly string[] }> {
   const opened = openCopy(copy);
   const { parts } = await planCopy(opened);
+  const warnings: string[] = [];
   const owner = opened.request.chown === undefined ? {} : { owner: opened.request.chown };
   for (const part of parts) {
-    if (part.kind === 'entries') applyEntries(part.entries, dir);
-    else await extractArchive(openDecompressed(part.fsPath), { dir, prefix: part.destDir, below: opened.dest, ...owner });
+    if (part.kind === 'entries') {
+      applyEntries(part.entries, dir);
+    } else {
+      const target = { dir, prefix: part.destDir, below: opened.dest, name: part.source, ...owner };
+      warnings.push(...(await extractArchive(openDecompressed(part.fsPath), target)).warnings);
+    }
   }
+  return { warnings };
 }
 
 /** The files go from where they are into the layer, and nowhere else. */
@@ -126,12 +138,13 @@ interface LayerBlob {
   readonly diffId: Digest;
 }
 
-async function extractToDirectory({
-  dir,
-  ...layer
-}: LayerBlob & { readonly dir: string }): Promise<{ readonly implied: readonly ByteString[] }> {
-  const { implied } = await extractLayer(verified(layer), dir);
-  return { implied };
+interface ExtractedLayer {
+  readonly implied: readonly ByteString[];
+  readonly warnings: readonly string[];
+}
+
+function extractToDirectory({ dir, ...layer }: LayerBlob & { readonly dir: string }): Promise<ExtractedLayer> {
+  return extractLayer(verified(layer), dir, { name: `layer ${layer.digest}` });
 }
 
 async function indexLayer(layer: LayerBlob): Promise<LayerIndex> {

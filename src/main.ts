@@ -1,3 +1,4 @@
+import { BuildError, systemErrorText } from './base/errors.js';
 import { exitCodeOf, renderError, signalExitCode } from './cli/errors.js';
 import { tsbuildVersion } from './cli/version.js';
 
@@ -63,10 +64,11 @@ function catchSignals(stop: AbortController): CaughtSignal {
  */
 function ignoreClosedPipes(): void {
   process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-    if (error.code !== 'EPIPE') throw error;
-    process.exit(process.exitCode ?? 0);
+    if (error.code === 'EPIPE') process.exit(process.exitCode ?? 0);
+    const failure = new BuildError('environment', `cannot write to standard output: ${systemErrorText(error)}`);
+    process.stderr.write(renderError(failure, { debug: false }));
+    process.exit(exitCodeOf(failure));
   });
-  process.stderr.on('error', (error: NodeJS.ErrnoException) => {
-    if (error.code !== 'EPIPE') throw error;
-  });
+  // There is no place left to say it.
+  process.stderr.on('error', () => undefined);
 }

@@ -45,7 +45,7 @@ export async function build(options: BuildOptions): Promise<BuildResult> {
   const stop = new AbortController();
   using _link = linkSignals({ from: options.signal, to: stop, pool });
 
-  const bases = new Bases(store, options.buildContexts ?? {}, pool);
+  const bases = new Bases({ store, contexts: options.buildContexts ?? {}, pool, progress });
   const plan = await planWithBases(dockerfile, bases, options);
   for (const { message, range } of [...dockerfile.warnings, ...plan.warnings]) progress.warn(message, range);
   const runtime = options.runtime ?? 'runc';

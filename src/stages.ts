@@ -15,7 +15,7 @@ import type { JobPool } from './pool.js';
 import type { Progress } from './progress.js';
 import { applyEntries, makeUpper } from './snapshot/apply.js';
 import type { LayerDir, ViewLayer } from './snapshot/root-view.js';
-import { openRootView } from './snapshot/view.js';
+import { openRootView, visibleLayers } from './snapshot/view.js';
 import type { Store } from './store/store.js';
 
 /** One row of the image's history, with the layer it made, if any. */
@@ -140,7 +140,8 @@ class StageRun {
 
   async #run(step: RunStep): Promise<void> {
     const { run, stop, progress } = this.#context;
-    const layers = this.#view.map(toDirectory);
+    // The kernel does not heed an opaque root: what lies below one is left out.
+    const layers = visibleLayers(this.#view.map(toDirectory));
     const { dir, work, temp } = await this.#newDirectories(step);
     const root = openRootView(layers);
     makeUpper(dir, root);
@@ -170,12 +171,13 @@ class StageRun {
       source: await this.#sourceOf(step.from),
       below: this.#view,
     };
-    const { pool } = this.#context;
+    const { pool, progress } = this.#context;
     const inline = isSmallCopy(copy);
     if (onDisk || (await unpacksArchive(copy))) {
       const { dir } = await this.#newDirectories(step);
       makeUpper(dir, openRootView(this.#view));
-      await pool.run('copyToDirectory', { copy, dir }, { inline });
+      const { warnings } = await pool.run('copyToDirectory', { copy, dir }, { inline });
+      for (const warning of warnings) progress.warn(warning, step.range);
       this.#commitDirectory(step, dir);
     } else {
       const layer = this.#newLayerOptions();

@@ -1,3 +1,4 @@
+import { getSystemErrorMap } from 'node:util';
 import type { SourceRange } from './source.js';
 
 /**
@@ -58,6 +59,14 @@ export function atRange(error: unknown, range: SourceRange): unknown {
     ...(error.exitCode === undefined ? {} : { exitCode: error.exitCode }),
     ...(error.lastLines === undefined ? {} : { lastLines: error.lastLines }),
   });
+}
+
+/** What a failed system call says, in words and by its name: `no space left on device (ENOSPC)`. */
+export function systemErrorText(error: unknown): string {
+  const code = errnoOf(error);
+  if (code === undefined) return error instanceof Error ? error.message : String(error);
+  for (const [name, words] of getSystemErrorMap().values()) if (name === code) return `${words} (${code})`;
+  return code;
 }
 
 /** The errno name (`ENOENT`, `EACCES`, …) of a failed system call. */

@@ -22,6 +22,8 @@ export function formatPosition(range: SourceRange): string {
 
 const CONTEXT_LINES = 2;
 const MAX_RANGE_LINES = 12;
+/** Enough to recognise a line by; the position says the rest. */
+const MAX_LINE_CHARS = 240;
 
 /** The lines around a range, each with its number, those of the range marked with `>>>`. */
 export function formatFrame(range: SourceRange): string {
@@ -32,9 +34,13 @@ export function formatFrame(range: SourceRange): string {
   const rows: string[] = [];
   for (let line = first; line <= last; line++) {
     const marked = line >= range.startLine && line <= lastMarked;
-    const text = range.file.lines[line - 1] ?? '';
+    const text = clip(range.file.lines[line - 1] ?? '');
     rows.push(`${marked ? '>>>' : '   '} ${String(line).padStart(width)} | ${text}`.trimEnd());
   }
   if (lastMarked < range.endLine) rows.push(`    ${' '.repeat(width)} | … (up to line ${range.endLine})`);
   return rows.join('\n');
+}
+
+function clip(text: string): string {
+  return text.length > MAX_LINE_CHARS ? `${text.slice(0, MAX_LINE_CHARS)}… (${text.length} characters)` : text;
 }

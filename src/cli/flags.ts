@@ -174,7 +174,10 @@ function checkDirectory(what: string, path: string): void {
   const found = statSync(path, { throwIfNoEntry: false });
   if (found?.isDirectory() === true) return;
   const quoted = JSON.stringify(path);
-  if (found !== undefined) throw new BuildError('input', `${what} ${quoted} is not a directory`);
+  if (found !== undefined)
+    throw new BuildError('input', `${what} ${quoted} is not a directory`, {
+      hint: 'give the directory that COPY reads from; --file names a Dockerfile',
+    });
   const command = path.includes('/') ? '' : didYouMean(path, COMMANDS);
   throw new BuildError(
     'input',

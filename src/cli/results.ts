@@ -1,10 +1,36 @@
-import { mkdirSync, renameSync, writeFileSync } from 'node:fs';
-import { dirname } from 'node:path';
-import { BuildError, errnoOf } from '../base/errors.js';
+import { accessSync, constants, mkdirSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { dirname, resolve } from 'node:path';
+import { BuildError, systemErrorText } from '../base/errors.js';
 import { formatBytes, formatDuration } from '../base/format.js';
 import { formatReference, parseReference } from '../oci/reference.js';
 import type { BuildResult } from '../options.js';
 import type { BuildRequest } from './flags.js';
+
+/**
+ * Refuses places that could not be written after the build.
+ * @throws BuildError `usage` for a directory, `environment` when it cannot be written
+ */
+export function checkResultFiles({ iidFile, metadataFile }: Pick<BuildRequest, 'iidFile' | 'metadataFile'>): void {
+  if (iidFile !== undefined) checkPlace('--iidfile', iidFile);
+  if (metadataFile !== undefined) checkPlace('--metadata-file', metadataFile);
+}
+
+function checkPlace(flag: string, path: string): void {
+  try {
+    const found = statSync(path, { throwIfNoEntry: false });
+    if (found?.isDirectory() === true) {
+      throw new BuildError('usage', `invalid ${flag} ${JSON.stringify(path)}: it is a directory, want a file`, {
+        hint: `name a file in it: ${flag} ${path.replace(/\/*$/, '/')}id`,
+      });
+    }
+    let dir = found === undefined || found.isFile() ? dirname(resolve(path)) : resolve(path);
+    while (statSync(dir, { throwIfNoEntry: false }) === undefined) dir = dirname(dir);
+    accessSync(dir, constants.W_OK);
+  } catch (cause) {
+    if (cause instanceof BuildError) throw cause;
+    throw cannotWrite(path, cause);
+  }
+}
 
 /** Writes `--iidfile` and `--metadata-file`. @throws BuildError `environment` */
 export function writeResultFiles(request: BuildRequest, result: BuildResult): void {
@@ -55,6 +81,11 @@ function publish(path: string, text: string): void {
     writeFileSync(temporaryPath, text);
     if (temporaryPath !== path) renameSync(temporaryPath, path);
   } catch (cause) {
-    throw new BuildError('environment', `cannot write "${path}": ${errnoOf(cause) ?? String(cause)}`, { cause });
+    if (temporaryPath !== path) rmSync(temporaryPath, { force: true });
+    throw cannotWrite(path, cause);
   }
+}
+
+function cannotWrite(path: string, cause: unknown): BuildError {
+  return new BuildError('environment', `cannot write "${path}": ${systemErrorText(cause)}`, { cause });
 }

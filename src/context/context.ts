@@ -1,7 +1,7 @@
 import { statSync } from 'node:fs';
 import { basename, dirname, join, relative, resolve } from 'node:path';
 import { fromText } from '../base/bytes.js';
-import { BuildError, errnoOf } from '../base/errors.js';
+import { BuildError, errnoOf, systemErrorText } from '../base/errors.js';
 import type { RootView } from '../snapshot/root-view.js';
 import { parseIgnore, type IgnoreMatcher } from './dockerignore.js';
 import { HostView } from './host-view.js';
@@ -71,7 +71,7 @@ export function findDockerfile(contextDir: string, file?: string): FoundDockerfi
   if (file !== undefined) return readNamed(contextDir, file);
   const view = openContext(contextDir, undefined);
   for (const name of DOCKERFILE_NAMES) {
-    const bytes = view.readFile(name, MAX_TEXT_BYTES);
+    const bytes = readDockerfile(view, name);
     if (bytes !== undefined) return { path: join(contextDir, name), name, bytes };
   }
   const stray = view.lstat('Dockerfile')?.type;
@@ -83,11 +83,21 @@ export function findDockerfile(contextDir: string, file?: string): FoundDockerfi
   throw new BuildError('usage', `no Dockerfile in "${contextDir}"`, { hint: 'name one with --file, or give the directory that has it' });
 }
 
+/** The view's own advice, to leave the file out of the context, is none here. */
+function readDockerfile(view: RootView, name: string): Buffer | undefined {
+  try {
+    return view.readFile(name, MAX_TEXT_BYTES);
+  } catch (error) {
+    if (error instanceof BuildError && error.kind === 'input') throw new BuildError('input', error.message, { cause: error });
+    throw error;
+  }
+}
+
 function readNamed(contextDir: string, file: string): FoundDockerfile {
   if (file === '-') throw new BuildError('unsupported', 'not supported yet: a Dockerfile from standard input (--file -)');
   const path = resolve(file);
   if (typeOfPath(path) === 'file') {
-    const bytes = new HostView(dirname(path), undefined).readFile(fromText(basename(path)), MAX_TEXT_BYTES) ?? readOutside(path);
+    const bytes = readDockerfile(new HostView(dirname(path), undefined), fromText(basename(path))) ?? readOutside(path);
     return { path, name: file, bytes };
   }
   const type = typeOfPath(path);
@@ -112,7 +122,7 @@ function typeOfPath(path: string): 'directory' | 'file' | 'other' | undefined {
     return stats.isDirectory() ? 'directory' : stats.isFile() ? 'file' : 'other';
   } catch (error) {
     if (errnoOf(error) === 'ENOENT' || errnoOf(error) === 'ENOTDIR') return undefined;
-    throw new BuildError('input', `cannot read "${path}": ${errnoOf(error) ?? 'unknown error'}`, { cause: error });
+    throw new BuildError('input', `cannot read "${path}": ${systemErrorText(error)}`, { cause: error });
   }
 }
 

@@ -1,8 +1,9 @@
 import { readdirSync } from 'node:fs';
 import { addAbortSignal, type Readable } from 'node:stream';
-import { fromText } from '../base/bytes.js';
+import { fromText, toText } from '../base/bytes.js';
 import { errnoOf } from '../base/errors.js';
-import { relativeToRoot } from '../base/paths.js';
+import { baseOf, parentOf, relativeToRoot } from '../base/paths.js';
+import { suggest } from '../base/suggest.js';
 import type { IgnoreMatcher } from './dockerignore.js';
 import { HostView } from './host-view.js';
 import { hasWildcard } from './match.js';
@@ -32,6 +33,8 @@ export async function missingSourceHint({ contextDir, ignore, source }: MissingS
   if (name === '' || hasWildcard(path)) return undefined;
   const found = await findNamed(contextDir, name);
   const visible = found.filter((candidate) => ignore === undefined || ignore.decide(fromText(candidate))?.negated !== false);
+  const similar = visible.length > 0 ? undefined : similarName(contextDir, ignore, path);
+  if (similar !== undefined) return `did you mean "${similar}"?`;
   if (visible.length === 0) return 'sources are relative to the build context, not to the Dockerfile';
   return `did you mean ${visible.map((candidate) => `"${candidate}"`).join(' or ')}?`;
 }
@@ -64,6 +67,14 @@ async function findNamed(contextDir: string, name: string): Promise<readonly str
     // Out of time. The search serves an error that is told anyway.
   }
   return found.toSorted((a, b) => depthOf(a) - depthOf(b) || (a < b ? -1 : 1)).slice(0, MAX_SUGGESTIONS);
+}
+
+/** What stands in the same directory under nearly the same name. */
+function similarName(contextDir: string, ignore: IgnoreMatcher | undefined, path: string): string | undefined {
+  const view = new HostView(contextDir, ignore);
+  const parent = parentOf(fromText(path));
+  const best = suggest(baseOf(path), view.list(view.resolve(parent)).map(toText));
+  return best === undefined || parent === '' ? best : `${toText(parent)}/${best}`;
 }
 
 function depthOf(path: string): number {

@@ -1,6 +1,6 @@
 import { closeSync, constants, fstatSync, openSync, readFileSync, readdirSync } from 'node:fs';
 import { fromText, toFsPath, toText, type ByteString } from '../base/bytes.js';
-import { BuildError, errnoOf } from '../base/errors.js';
+import { BuildError, errnoOf, systemErrorText } from '../base/errors.js';
 import { parentOf } from '../base/paths.js';
 import { listXattrs } from '../os/native.js';
 import { toNodeStat, tryLstat } from '../os/stat.js';
@@ -175,7 +175,7 @@ function childOf(directory: ByteString, name: ByteString): ByteString {
 
 function unreadable(path: ByteString, error: unknown): unknown {
   if (error instanceof BuildError || errnoOf(error) === undefined) return error;
-  return new BuildError('input', `cannot read "${toText(path)}": ${errnoOf(error)}`, {
+  return new BuildError('input', `cannot read "${toText(path)}": ${systemErrorText(error)}`, {
     hint: 'make it readable, or exclude it in .dockerignore',
     cause: error,
   });

@@ -1,6 +1,6 @@
 import { closeSync, constants, openSync } from 'node:fs';
 import { fromText, toText, type ByteString, type FsPath } from '../base/bytes.js';
-import { BuildError, errnoOf } from '../base/errors.js';
+import { BuildError, systemErrorText } from '../base/errors.js';
 import { parentOf, relativeToRoot } from '../base/paths.js';
 import type { RootView, ViewStat } from '../snapshot/root-view.js';
 import type { TarEntry } from '../tar/entry.js';
@@ -222,7 +222,7 @@ function tryReading(path: ByteString, { fsPath, mode, uid }: ViewStat): void {
   try {
     closeSync(openSync(fsPath, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK));
   } catch (error) {
-    throw new BuildError('input', `cannot read "${toText(path)}": ${errnoOf(error) ?? 'unknown error'}`, {
+    throw new BuildError('input', `cannot read "${toText(path)}": ${systemErrorText(error)}`, {
       hint: 'make it readable, or exclude it in .dockerignore',
       cause: error,
     });

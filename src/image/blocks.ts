@@ -1,6 +1,6 @@
 import { closeSync, constants, openSync, readSync } from 'node:fs';
 import { toFsPath, toText } from '../base/bytes.js';
-import { BuildError, errnoOf } from '../base/errors.js';
+import { BuildError, errnoOf, systemErrorText } from '../base/errors.js';
 import type { FsPath } from '../base/bytes.js';
 import type { TarEntry } from '../tar/entry.js';
 import { encodeHeader, END_OF_ARCHIVE, paddingBytes } from '../tar/write.js';
@@ -125,7 +125,7 @@ function toReadError(entry: TarEntry, error: unknown): unknown {
   if (error instanceof BuildError || code === undefined) return error;
   return CHANGED.has(code)
     ? changed(entry, error)
-    : new BuildError('input', `cannot read "${toText(entry.path)}": ${code}`, { cause: error });
+    : new BuildError('input', `cannot read "${toText(entry.path)}": ${systemErrorText(error)}`, { cause: error });
 }
 
 function changed(entry: TarEntry, cause?: unknown): BuildError {

@@ -104,7 +104,7 @@ function compress(
 ): AsyncIterable<Buffer> | Iterable<Buffer> {
   const options = { ...(level === undefined ? {} : { level }), ...(concurrency === undefined ? {} : { concurrency }) };
   if (compression === 'gzip') return gzipBlocks(blocks, pool, options);
-  return compression === 'zstd' ? zstdBlocks(blocks, options) : plainBlocks(blocks, pool);
+  return compression === 'zstd' ? zstdBlocks(blocks, pool, options) : plainBlocks(blocks, pool);
 }
 
 function* plainBlocks(blocks: Iterable<TarBlock>, pool: BlockPool): Generator<Buffer, void, void> {

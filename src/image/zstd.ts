@@ -2,7 +2,7 @@ import { availableParallelism } from 'node:os';
 import { Readable } from 'node:stream';
 import * as zlib from 'node:zlib';
 import { requireProgram, spawnFilter } from '../os/process.js';
-import type { TarBlock } from './blocks.js';
+import type { BlockPool, TarBlock } from './blocks.js';
 
 export const ZSTD_BLOCK_BYTES = 4 * 1024 * 1024;
 /** zstd's own default: as small as gzip -6 or smaller, in a tenth of the time. */
@@ -20,7 +20,7 @@ export interface ZstdOptions {
 
 type CompressFrame = (
   bytes: Uint8Array,
-  options: { readonly params: Readonly<Record<number, number>> },
+  options: { readonly params: Readonly<Record<number, number>>; readonly chunkSize: number },
   done: (error: Error | null, compressed: Buffer) => void,
 ) => void;
 
@@ -32,24 +32,30 @@ const zstdCompress = (zlib as { readonly zstdCompress?: CompressFrame }).zstdCom
  * else by the program `zstd`. Both give bytes that depend on the input, the level and the version of the compressor, never on the number of cores.
  * @throws BuildError `environment` when there is neither
  */
-export function zstdBlocks(blocks: Iterable<TarBlock>, options: ZstdOptions = {}): AsyncIterable<Buffer> {
-  return zstdCompress === undefined ? byProgram(blocks, options) : frames(blocks, zstdCompress, options);
+export function zstdBlocks(blocks: Iterable<TarBlock>, pool: BlockPool, options: ZstdOptions = {}): AsyncIterable<Buffer> {
+  return zstdCompress === undefined ? byProgram(blocks, options) : frames(blocks, pool, options);
 }
 
-async function* frames(blocks: Iterable<TarBlock>, compress: CompressFrame, options: ZstdOptions): AsyncGenerator<Buffer, void, void> {
+async function* frames(blocks: Iterable<TarBlock>, pool: BlockPool, options: ZstdOptions): AsyncGenerator<Buffer, void, void> {
   const params = { [ZSTD_C_COMPRESSION_LEVEL]: options.level ?? ZSTD_LEVEL, [ZSTD_C_CHECKSUM_FLAG]: 1 };
   const limit = options.concurrency ?? availableParallelism() + 1;
   const underWay: Promise<Buffer>[] = [];
   for (const { bytes } of blocks) {
-    const frame = new Promise<Buffer>((resolve, reject) => {
-      compress(bytes, { params }, (error, compressed) => (error === null ? resolve(compressed) : reject(error)));
-    });
+    const frame = compressFrame(bytes, params).finally(() => pool.release(bytes));
     // A failure surfaces where the frame is awaited in its turn; until then it is not unhandled.
     frame.catch(() => undefined);
     underWay.push(frame);
     if (underWay.length >= limit) yield await underWay.shift()!;
   }
   for (const frame of underWay) yield await frame;
+}
+
+function compressFrame(bytes: Buffer, params: Readonly<Record<number, number>>): Promise<Buffer> {
+  // One call of the pool for a frame, not one for each 16 KiB of output.
+  const options = { params, chunkSize: bytes.length + (bytes.length >> 8) + 1024 };
+  return new Promise((resolve, reject) => {
+    zstdCompress?.(bytes, options, (error, compressed) => (error === null ? resolve(compressed) : reject(error)));
+  });
 }
 
 /**

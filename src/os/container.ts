@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { constants as fsConstants, existsSync, mkdirSync, openSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { Socket } from 'node:net';
 import { basename, join } from 'node:path';
@@ -6,7 +7,7 @@ import { BuildError } from '../base/errors.js';
 import { LineSplitter } from './lines.js';
 import { makeNode } from './native.js';
 import { overlayOptions } from './overlay.js';
-import { findProgram } from './process.js';
+import { findProgram, requireProgram } from './process.js';
 
 /** A program that runs OCI bundles. */
 export interface Runtime {
@@ -67,11 +68,11 @@ const GUARD = '[ "$PPID" = "$1" ] || exit 1; shift; exec "$@"';
 
 /**
  * Runs as process 1 of its own pid and mount namespace: with it die every process of the container and every mount.
- * $1 is the directory of the links, $2 the options of the overlay, $3 where to mount it, $4 whether to hide the cgroups, $5 the pid file,
- * $6 the FIFO for the output, $7 the one for questions, the rest is the runtime.
+ * The arguments are the runtime with its own; what else it needs stands in the environment (`scriptVariables`).
  *
  * A read-only cgroup tree keeps the runtime from making a directory in every hierarchy, and from waiting for their removal afterwards: up to
- * 300 ms of a RUN step. The bind leaves the other hierarchies of a hybrid tree out, which crun would refuse.
+ * 300 ms of a RUN step. The bind leaves the other hierarchies of a hybrid tree out, which crun would refuse. Where that does not do, the
+ * container is deleted in due form, so that its cgroups go.
  *
  * The runtime starts the container and ends (`runc run` in the foreground would give the process two pipes and mix up their order), so
  * that the process becomes a child of process 1. That is a `cat`: a shell might reap the process and lose its status. Once dead it stays a
@@ -79,22 +80,21 @@ const GUARD = '[ "$PPID" = "$1" ] || exit 1; shift; exec "$@"';
  * so does the `cat`, and `unshare` ends when everything else is dead.
  */
 const MOUNT_AND_START = `
-links=$1 options=$2 root=$3 cgroups=$4 pid_file=$5 output=$6 questions=$7
-shift 7
 start() {
-  if [ "$cgroups" = hidden ] && [ -d /sys/fs/cgroup ]; then mount --bind -o ro /sys/fs/cgroup /sys/fs/cgroup || return; fi
-  cd "$links" && mount -t overlay -o "$options" overlay "$root" || return
+  if [ "$CGROUPS" = hidden ] && [ -d /sys/fs/cgroup ]; then "$MOUNT" --bind -o ro /sys/fs/cgroup /sys/fs/cgroup || return; fi
+  cd "$LINKS" && "$MOUNT" -t overlay -o "$OPTIONS" overlay "$ROOT" || return
   while read -r name </proc/1/comm && [ "$name" = "$shell" ]; do :; done
-  "$@" </dev/null >"$output" 2>&1
+  "$@" </dev/null >"$OUTPUT" 2>&1
 }
 serve() {
   start "$@" || { echo failed; return; }
-  read -r pid <"$pid_file"
+  read -r pid <"$PID_FILE"
   while read -r _; do
     stat=
     read -r stat <"/proc/$pid/stat"
+    if [ "$CGROUPS" = plain ]; then case $stat in *') Z '*) "$1" --root "$STATE" delete --force "$ID" ;; esac; fi
     echo "$stat"
-  done <"$questions"
+  done <"$QUESTIONS"
 }
 read -r shell </proc/1/comm
 serve "$@" </dev/null &
@@ -137,10 +137,10 @@ async function attempt(request: ContainerRequest, cgroups: CgroupMode): Promise<
   const splitter = new LineSplitter(request.onLine);
   using output = makeFifo(join(dir, `output-${cgroups}`), fsConstants.O_RDONLY);
   using questions = makeFifo(join(dir, `questions-${cgroups}`), fsConstants.O_RDWR);
-  const child = execa('setpriv', chainArgs(request, cgroups), {
+  const child = execa(requireProgram('setpriv', 'util-linux'), chainArgs(request, cgroups), {
     cwd: dir,
     // util-linux 2.39 and later would hand the options over one by one, 255 bytes at most each.
-    env: { PATH: process.env['PATH'] ?? '', LC_ALL: 'C', LIBMOUNT_FORCE_MOUNT2: 'always' },
+    env: { PATH: process.env['PATH'] ?? '', LC_ALL: 'C', LIBMOUNT_FORCE_MOUNT2: 'always', ...scriptVariables(request, cgroups) },
     extendEnv: false,
     stdin: 'pipe',
     buffer: { stdout: false, stderr: true },
@@ -244,32 +244,36 @@ function parseLogLine(line: string): string | undefined {
   }
 }
 
-function chainArgs({ dir, lowers, runtime }: ContainerRequest, cgroups: CgroupMode): string[] {
-  const own = (name: string): string => join(dir, `${name}-${cgroups}`);
-  const options = overlayOptions({ lowers: [...lowers.keys()].map(String), upper: 'u', work: cgroups });
+function scriptVariables(request: ContainerRequest, cgroups: CgroupMode): Record<string, string> {
+  const { dir, lowers } = request;
+  return {
+    LINKS: join(dir, 'l'),
+    OPTIONS: overlayOptions({ lowers: [...lowers.keys()].map(String), upper: 'u', work: cgroups }),
+    ROOT: rootfsOf(dir),
+    CGROUPS: cgroups,
+    MOUNT: requireProgram('mount', 'mount'),
+    ID: containerId(request),
+    STATE: join(dir, `state-${cgroups}`),
+    PID_FILE: join(dir, `pid-${cgroups}`),
+    OUTPUT: join(dir, `output-${cgroups}`),
+    QUESTIONS: join(dir, `questions-${cgroups}`),
+  };
+}
+
+function chainArgs(request: ContainerRequest, cgroups: CgroupMode): string[] {
+  const { dir, runtime } = request;
   // With --rootless runc goes on without the cgroups that it cannot make.
   const flags = cgroups === 'plain' ? [] : runtime.kind === 'crun' ? ['--cgroup-manager=disabled'] : ['--rootless=true'];
-  const global = ['--root', own('state'), '--log', own('log'), '--log-format', 'json'];
-  const id = `tsbuild-${process.pid}-${basename(dir)}`;
-  const run = [runtime.program, ...flags, ...global, 'run', '--detach', '--pid-file', own('pid'), '--bundle', dir, id];
-  const paths = [join(dir, 'l'), options, rootfsOf(dir), cgroups, own('pid'), own('output'), own('questions')];
-  const unshare = ['unshare', '--mount', '--pid', '--fork', '--kill-child=KILL', '--mount-proc'];
-  return [
-    '--pdeathsig',
-    'KILL',
-    'sh',
-    '-c',
-    GUARD,
-    'sh',
-    String(process.pid),
-    ...unshare,
-    'sh',
-    '-c',
-    MOUNT_AND_START,
-    'sh',
-    ...paths,
-    ...run,
-  ];
+  const global = ['--root', join(dir, `state-${cgroups}`), '--log', join(dir, `log-${cgroups}`), '--log-format', 'json'];
+  const run = [runtime.program, ...flags, ...global, 'run', '--detach', '--pid-file', join(dir, `pid-${cgroups}`), '--bundle', dir];
+  const script = ['sh', '-c', MOUNT_AND_START, 'sh', ...run, containerId(request)];
+  const unshare = [requireProgram('unshare', 'util-linux'), '--mount', '--pid', '--fork', '--kill-child=KILL', '--mount-proc', ...script];
+  return ['--pdeathsig', 'KILL', 'sh', '-c', GUARD, 'sh', String(process.pid), ...unshare];
+}
+
+/** Its cgroups bear it, where it has any. */
+function containerId({ dir }: ContainerRequest): string {
+  return `tsbuild-${process.pid}-${createHash('sha256').update(dir).digest('hex').slice(0, 12)}`;
 }
 
 function cancelled(): BuildError {

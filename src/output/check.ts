@@ -1,6 +1,6 @@
 import { accessSync, constants, readdirSync, statSync, type Stats } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
-import { BuildError, errnoOf } from '../base/errors.js';
+import { BuildError, errnoOf, systemErrorText } from '../base/errors.js';
 import type { OutputSpec } from './output.js';
 
 /**
@@ -56,7 +56,7 @@ function checkWritable(dest: string, itself: boolean): void {
   try {
     accessSync(dir, constants.W_OK | constants.X_OK);
   } catch (cause) {
-    throw new BuildError('usage', `output ${JSON.stringify(dest)} cannot be written: ${dir}: ${errnoOf(cause) ?? 'not accessible'}`, {
+    throw new BuildError('usage', `output ${JSON.stringify(dest)} cannot be written: ${dir}: ${systemErrorText(cause)}`, {
       cause,
     });
   }
@@ -72,6 +72,6 @@ function statOf(path: string): Stats | undefined {
   } catch (cause) {
     const code = errnoOf(cause);
     if (code === 'ENOENT') return undefined;
-    throw new BuildError('usage', `output ${JSON.stringify(path)} cannot be written: ${code ?? 'not accessible'}`, { cause });
+    throw new BuildError('usage', `output ${JSON.stringify(path)} cannot be written: ${systemErrorText(cause)}`, { cause });
   }
 }

@@ -28,15 +28,17 @@ export function toIndexEntries(
     ...(Object.keys(annotations).length === 0 ? {} : { annotations }),
     platform,
   });
-  const tagged = tag === undefined ? [] : [entry({ [REF_NAME]: tag, ...created })];
-  const named = names.map((name) => entry(nameAnnotations(name, created)));
+  const refNames = new Set<string>();
+  const named = names.map((name) => {
+    const { domain, path, tag: ownTag = 'latest' } = parseReference(name);
+    const full = `${domain}/${path}:${ownTag}`;
+    // umoci takes a name that stands twice for ambiguous, whatever the two entries lead to.
+    const refName = refNames.has(ownTag) ? full : ownTag;
+    refNames.add(refName);
+    return entry({ [IMAGE_NAME]: full, [REF_NAME]: refName, ...created });
+  });
+  const tagged = tag === undefined || refNames.has(tag) ? [] : [entry({ [REF_NAME]: tag, ...created })];
   return named.length + tagged.length > 0 ? [...named, ...tagged] : [entry(created)];
-}
-
-function nameAnnotations(name: string, created: Annotations): Annotations {
-  const reference = parseReference(name);
-  const full = { [IMAGE_NAME]: `${reference.domain}/${reference.path}:${reference.tag ?? 'latest'}` };
-  return { ...full, [REF_NAME]: reference.tag ?? 'latest', ...created };
 }
 
 /** The index with new entries: an older entry that a reader would find under one of the new names is gone, all others stay. */

@@ -1,8 +1,9 @@
-import { linkSync } from 'node:fs';
+import { existsSync, linkSync } from 'node:fs';
+import { rm } from 'node:fs/promises';
 import { errnoOf } from '../base/errors.js';
 import type { Image } from '../image/image.js';
 import type { Descriptor } from '../oci/types.js';
-import { blobPath, hasBlob, importBlob, initLayout, putBlob, sweepLayout, updateIndex } from '../store/layout.js';
+import { blobPath, hasBlob, importBlob, initLayout, putBlob, readLayout, sweepLayout, updateIndex } from '../store/layout.js';
 import type { Store } from '../store/store.js';
 import { annotate, contentOf, mergeEntries, toIndexEntries } from './entries.js';
 import type { OciOutput } from './output.js';
@@ -23,13 +24,27 @@ export interface ImageOutputRequest<Spec> {
  * @throws BuildError `environment` when the directory cannot be written
  */
 export async function writeOciLayout({ store, image, spec, names }: ImageOutputRequest<OciOutput>): Promise<Descriptor> {
-  await initLayout(spec.dest);
-  await sweepLayout(spec.dest);
-  for (const blob of contentOf(image)) await placeBlob(store, spec.dest, blob);
-  const descriptor = await placeManifest(store, image, spec);
-  const entries = toIndexEntries({ descriptor, config: image.config }, names, spec.tag);
-  await updateIndex(spec.dest, (index) => mergeEntries(index, entries));
-  return descriptor;
+  const isNew = !existsSync(spec.dest);
+  try {
+    await initLayout(spec.dest);
+    await sweepLayout(spec.dest);
+    for (const blob of contentOf(image)) await placeBlob(store, spec.dest, blob);
+    const descriptor = await placeManifest(store, image, spec);
+    const entries = toIndexEntries({ descriptor, config: image.config }, names, spec.tag);
+    await updateIndex(spec.dest, (index) => mergeEntries(index, entries));
+    return descriptor;
+  } catch (error) {
+    if (isNew && (await isEmpty(spec.dest))) await rm(spec.dest, { recursive: true, force: true });
+    throw error;
+  }
+}
+
+/** Whether nobody else has put an image there in the meantime. */
+async function isEmpty(dir: string): Promise<boolean> {
+  return readLayout(dir).then(
+    ({ manifests }) => manifests.length === 0,
+    () => true,
+  );
 }
 
 async function placeManifest(store: Store, image: Image, spec: OciOutput): Promise<Descriptor> {

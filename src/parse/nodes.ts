@@ -43,12 +43,14 @@ export interface NodeTree {
   readonly nodes: readonly LocatedNode[];
 }
 
+const NO_INSTRUCTIONS = 'a Dockerfile begins with FROM: FROM scratch, or FROM and the name of an image';
+
 const HEREDOC_KEYWORDS = new Set(['run', 'copy', 'add']);
 
 /** @throws BuildError `dockerfile` */
 export function parseNodes(source: Source): NodeTree {
   if (source.rawLines.length === 0)
-    throw new BuildError('dockerfile', 'the Dockerfile cannot be empty', { range: lineRange(source.file, 1) });
+    throw new BuildError('dockerfile', 'the Dockerfile cannot be empty', { range: lineRange(source.file, 1), hint: NO_INSTRUCTIONS });
   const zone = new DirectiveZone();
   const cursor = new LineCursor(source);
   const nodes: LocatedNode[] = [];
@@ -63,7 +65,10 @@ export function parseNodes(source: Source): NodeTree {
     nodes.push({ node, line, heredocs, range: lineRange(source.file, startLine, cursor.line), headRange });
   }
   if (nodes.length === 0)
-    throw new BuildError('dockerfile', 'file with no instructions', { range: lineRange(source.file, 1, cursor.line) });
+    throw new BuildError('dockerfile', 'file with no instructions', {
+      range: lineRange(source.file, 1, cursor.line),
+      hint: NO_INSTRUCTIONS,
+    });
   return { directives: { escape: zone.escape, ...detectDirectives(source.rawLines) }, nodes };
 }
 

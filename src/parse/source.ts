@@ -46,7 +46,10 @@ export class LineCursor {
     this.line++;
     if (text.length * MAX_UTF8_BYTES_PER_UNIT > MAX_LINE_BYTES && Buffer.byteLength(text) > MAX_LINE_BYTES) {
       const range = lineRange(this.#source.file, this.line);
-      throw new BuildError('dockerfile', `dockerfile line greater than max allowed size of ${MAX_LINE_BYTES}`, { range });
+      throw new BuildError('dockerfile', `dockerfile line greater than max allowed size of ${MAX_LINE_BYTES}`, {
+        range,
+        hint: 'break the line with a backslash, or put the text into a file and COPY it',
+      });
     }
     return text;
   }

@@ -104,6 +104,8 @@ export interface BaseRequest {
   readonly key: string;
   readonly platform: Platform;
   readonly range: SourceRange;
+  /** A stage of nearly that name, which may have been meant. */
+  readonly similarStage?: string;
 }
 
 export interface PlanInput {

@@ -1,4 +1,5 @@
 import { atRange, BuildError } from '../base/errors.js';
+import { suggest } from '../base/suggest.js';
 import type { SourceRange } from '../base/source.js';
 import { formatPlatform, samePlatform } from '../oci/platform.js';
 import type { Instruction } from '../parse/instruction.js';
@@ -43,10 +44,16 @@ export function reachFrom(target: Stage, stages: readonly Stage[], input: PlanIn
       const needed = origin.kind === 'stage' ? stages[origin.stage] : undefined;
       if (needed !== undefined) pending.push(needed);
       if (origin.kind !== 'image' || input.bases.has(origin.key) || requests.has(origin.key)) continue;
-      requests.set(origin.key, { key: origin.key, platform: input.hostPlatform, range });
+      requests.set(origin.key, { key: origin.key, platform: input.hostPlatform, range, ...similarStage(origin.key, stages) });
     }
   }
   return { reached: [...reached.values()].toSorted((a, b) => a.stage.index - b.stage.index), requests: [...requests.values()] };
+}
+
+function similarStage(key: string, stages: readonly Stage[]): Pick<BaseRequest, 'similarStage'> {
+  const names = stages.flatMap(({ from }) => from.name ?? []);
+  const similar = suggest(key, names);
+  return similar === undefined ? {} : { similarStage: similar };
 }
 
 function checkBase({ base, platform, from }: Stage, { hostPlatform }: PlanInput): void {

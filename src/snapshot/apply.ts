@@ -11,7 +11,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { fromText, toFsPath, toText, type ByteString, type FsPath } from '../base/bytes.js';
-import { BuildError, errnoOf } from '../base/errors.js';
+import { BuildError, errnoOf, systemErrorText } from '../base/errors.js';
 import { baseOf, parentOf } from '../base/paths.js';
 import { makeNode, removeXattr, setTimes, setXattr } from '../os/native.js';
 import { tryLstat } from '../os/stat.js';
@@ -193,7 +193,7 @@ function explain(error: unknown, entry: TarEntry): unknown {
   const { content } = entry;
   // The parent exists and the name is free by then: what is missing or locked is the source.
   if (content?.kind === 'path' && READ_ERRORS.has(code)) {
-    return new BuildError('input', `cannot read "${toText(content.path.toString('latin1'))}": ${code}`, { cause: error });
+    return new BuildError('input', `cannot read "${toText(content.path.toString('latin1'))}": ${systemErrorText(error)}`, { cause: error });
   }
   const message = `cannot write "/${toText(entry.path)}" of the image: ${error instanceof Error ? error.message : code}`;
   if (code === 'EPERM' || code === 'EACCES') {

@@ -83,7 +83,7 @@ async function pump(chunks: AsyncIterable<Buffer>, extraction: Extraction, name:
   try {
     for await (const chunk of chunks) reader.push(chunk);
     reader.end();
-    extraction.finish();
+    extraction.seal();
   } finally {
     extraction.abort();
   }
@@ -139,7 +139,16 @@ abstract class Extraction implements TarHandler {
     }
   }
 
-  abstract finish(): void;
+  /** What can only be done when everything is there. */
+  protected abstract finish(): void;
+
+  seal(): void {
+    try {
+      this.finish();
+    } catch (error) {
+      throw explainWriteError(error, { path: '' });
+    }
+  }
 
   abort(): void {
     this.writer.abort();
@@ -218,7 +227,7 @@ class LayerExtraction extends Extraction implements ParentPolicy {
   }
 
   /** Whiteouts last: whether the layer has something of its own under their names is not known before. */
-  finish(): void {
+  protected finish(): void {
     for (const path of this.#opaque) if (this.tree.isDirectory(path)) markOpaque(this.tree.at(path));
     for (const { directory, path } of this.#whiteouts) {
       // Below a file nothing needs to be hidden, and in an opaque directory everything is.
@@ -288,7 +297,7 @@ class ArchiveExtraction extends Extraction implements ParentPolicy {
     this.create(parent === '' ? name : `${parent}/${name}`, member);
   }
 
-  finish(): void {
+  protected finish(): void {
     this.tree.finish();
   }
 }

@@ -133,7 +133,7 @@ export function isOverlayWhiteout(entry: TarEntry): boolean {
 }
 
 /** Says which entry it was, and whose fault. */
-export function explainWriteError(error: unknown, entry: TarEntry | undefined): unknown {
+export function explainWriteError(error: unknown, entry: Pick<TarEntry, 'path'> | undefined): unknown {
   const code = errnoOf(error);
   if (error instanceof BuildError || code === undefined || entry === undefined) return error;
   const message = `cannot unpack "/${toText(entry.path)}": ${error instanceof Error ? error.message : code}`;
@@ -144,7 +144,7 @@ export function explainWriteError(error: unknown, entry: TarEntry | undefined): 
     case 'EPERM':
     case 'EACCES':
       return new BuildError('privilege', message, {
-        hint: 'owners, devices and capabilities of files need root or a user namespace.',
+        hint: 'unpacking gives files the owners that they have in the image, which needs root: run tsbuild with sudo.',
         cause: error,
       });
     case 'ENOSPC':

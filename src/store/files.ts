@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { mkdir, open, readdir, rename, rm, stat, type FileHandle } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { BuildError, errnoOf } from '../base/errors.js';
+import { BuildError, errnoOf, systemErrorText } from '../base/errors.js';
 
 const HINTS: Readonly<Record<string, string>> = {
   ENOSPC: 'free some space on that file system',
@@ -16,7 +16,10 @@ export function toWriteError(error: unknown, path: string): unknown {
   const code = errnoOf(error);
   if (error instanceof BuildError || code === undefined) return error;
   const hint = HINTS[code];
-  return new BuildError('environment', `cannot write "${path}": ${code}`, { cause: error, ...(hint === undefined ? {} : { hint }) });
+  return new BuildError('environment', `cannot write "${path}": ${systemErrorText(error)}`, {
+    cause: error,
+    ...(hint === undefined ? {} : { hint }),
+  });
 }
 
 /** A name that no other process chooses; hidden, so that no reader of the directory takes it for finished. */

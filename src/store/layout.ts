@@ -3,7 +3,7 @@ import { createReadStream, existsSync, statSync } from 'node:fs';
 import { copyFile, link, open, readFile, rename, rm, stat, unlink, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { BuildError, errnoOf } from '../base/errors.js';
+import { BuildError, errnoOf, systemErrorText } from '../base/errors.js';
 import { digestFromHex, digestOf, hexOf, parseDigest, type Digest } from '../oci/digest.js';
 import { MediaType, type Descriptor, type ImageIndex } from '../oci/types.js';
 import { MAX_MANIFEST_BYTES, parseIndex } from '../oci/validate.js';
@@ -221,5 +221,5 @@ async function syncFile(path: string): Promise<void> {
 function toReadError(error: unknown, path: string): unknown {
   const code = errnoOf(error);
   if (error instanceof BuildError || code === undefined) return error;
-  return new BuildError('input', `cannot read "${path}": ${code}`, { cause: error });
+  return new BuildError('input', `cannot read "${path}": ${systemErrorText(error)}`, { cause: error });
 }

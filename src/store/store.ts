@@ -254,7 +254,7 @@ function withTags(index: ImageIndex, descriptor: Descriptor, references: readonl
 }
 
 function withName(descriptor: Descriptor, reference: string): Descriptor {
-  const tag = /:([^:/@]+)$/.exec(reference.replace(/@.*$/, ''))?.[1];
-  const names = { [IMAGE_NAME]: reference, ...(tag === undefined ? {} : { [REF_NAME]: tag }) };
+  // The whole name for other tools too: many images of a store have the same tag.
+  const names = { [IMAGE_NAME]: reference, [REF_NAME]: reference };
   return { ...descriptor, annotations: { ...descriptor.annotations, ...names } };
 }

@@ -3,7 +3,7 @@ import type { Readable, Writable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { extract, pack, type Header, type Pack } from 'tar-stream';
 import { fromText, toText, type ByteString } from '../base/bytes.js';
-import { BuildError, errnoOf } from '../base/errors.js';
+import { BuildError, errnoOf, systemErrorText } from '../base/errors.js';
 import { decompressStream, openDecompressed } from './decompress.js';
 import { toEntryPath } from './names.js';
 
@@ -88,7 +88,7 @@ async function writeFile(entry: Writable, member: ArchiveInput, path: string): P
     const code = errnoOf(error);
     throw code === undefined || code.startsWith('ERR_')
       ? error
-      : new BuildError('input', `cannot read "${path}": ${code}`, { cause: error });
+      : new BuildError('input', `cannot read "${path}": ${systemErrorText(error)}`, { cause: error });
   }
 }
 

@@ -3,7 +3,7 @@ import { closeSync, createReadStream, openSync, readSync } from 'node:fs';
 import { pipeline, type Readable } from 'node:stream';
 import { createGunzip } from 'node:zlib';
 import type { FsPath } from '../base/bytes.js';
-import { BuildError, errnoOf } from '../base/errors.js';
+import { BuildError, errnoOf, systemErrorText } from '../base/errors.js';
 import { requireProgram, spawnFilter } from '../os/process.js';
 
 export type Compression = 'none' | 'gzip' | 'bzip2' | 'xz' | 'zstd';
@@ -102,7 +102,7 @@ function openForReading(path: FsPath): number {
 }
 
 function cannotRead(name: string, cause: unknown): BuildError {
-  return new BuildError('input', `cannot read "${name}": ${errnoOf(cause) ?? String(cause)}`, { cause });
+  return new BuildError('input', `cannot read "${name}": ${systemErrorText(cause)}`, { cause });
 }
 
 function describe(error: unknown, compression: Compression, name: string): unknown {

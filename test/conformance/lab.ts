@@ -1,13 +1,13 @@
 import { execFileSync, spawnSync } from 'node:child_process';
-import { existsSync, lutimesSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { existsSync, lutimesSync, mkdirSync, mkdtempSync, readdirSync, rmSync, statfsSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { toFsPath } from '../../src/base/bytes.js';
 import { Buildah, dirToLayout } from '../helpers/buildah.js';
-import { missingProgram, tsbuild, writeFiles, type CliResult } from '../helpers/cli.js';
+import { finished, missingProgram, startTsbuild, writeFiles, type CliResult } from '../helpers/cli.js';
 import { compareImages, type Difference } from '../helpers/differences.js';
 import { imageFacts, type ImageFacts } from '../helpers/image-facts.js';
-import { BASE, BASE_CONTEXT, BASE_DOCKERFILE, type ConformanceCase } from './cases/case.js';
+import { BASE, BASE_CONTEXT, BASE_DOCKERFILE, CONTEXT_SECONDS, type ConformanceCase } from './cases/case.js';
 
 /** Why nothing can be built and compared here; `undefined` when it can. */
 export function whyNoLab(): string | undefined {
@@ -24,39 +24,58 @@ export interface Outcome {
   readonly said: string;
 }
 
-/** The time of every file in a context: 2001-02-03. What a builder copies is then told from what it makes. */
-const CONTEXT_SECONDS = 981_173_106;
 const TAG = '1';
 
 /** tsbuild and buildah side by side, each with a store of its own that has the same base image. */
 export class Lab implements Disposable {
-  readonly dir = mkdtempSync(join(tmpdir(), 'tsbuild-conformance-'));
+  readonly dir = mkdtempSync(join(fastPlace(), 'tsbuild-conformance-'));
   readonly buildah: Buildah;
   readonly #store = join(this.dir, 'store');
   /** Older than any file that a build makes, by more than the clock of the file system lags. */
   readonly #bornSeconds = Math.floor(Date.now() / 1000) - 1;
   #count = 0;
 
-  constructor() {
+  private constructor() {
     const storage = join(this.dir, 'buildah');
     mkdirSync(storage);
     this.buildah = new Buildah(storage, canOverlay(this.dir) ? 'overlay' : 'vfs');
-    const context = writeFiles(this.path(), { ...BASE_CONTEXT, Dockerfile: BASE_DOCKERFILE });
-    execFileSync('sh', ['-c', 'cp "$(PATH=$PATH:/usr/sbin:/sbin command -v busybox)" busybox'], { cwd: context });
-    setTimes(context);
-    const layout = this.path();
-    const { status, stderr } = this.#tsbuild(['-t', BASE, '-o', 'type=image', '-o', `type=oci,tar=false,dest=${layout}`, context]);
-    if (status !== 0) throw new Error(`the base image: ${stderr}`);
-    this.buildah.load(layout, TAG, BASE);
+  }
+
+  static async open(): Promise<Lab> {
+    const lab = new Lab();
+    try {
+      await lab.#makeBase();
+    } catch (error) {
+      lab[Symbol.dispose]();
+      throw error;
+    }
+    return lab;
   }
 
   [Symbol.dispose](): void {
     rmSync(this.dir, { recursive: true, force: true, maxRetries: 3 });
   }
 
+  async #makeBase(): Promise<void> {
+    const context = writeFiles(this.path(), { ...BASE_CONTEXT, Dockerfile: BASE_DOCKERFILE });
+    execFileSync('sh', ['-c', 'cp "$(PATH=$PATH:/usr/sbin:/sbin command -v busybox)" busybox'], { cwd: context });
+    setTimes(context);
+    const layout = this.path();
+    expectSuccess(BASE, await this.#tsbuild(['-t', BASE, '-o', 'type=image', '-o', `type=oci,tar=false,dest=${layout}`, context]));
+    await this.buildah.load(layout, TAG, BASE);
+  }
+
   /** A fresh path. */
   path(): string {
     return join(this.dir, String(this.#count++));
+  }
+
+  /** Builds a case with both at the same time. */
+  async build(request: ConformanceCase): Promise<{ readonly tsbuild: Outcome; readonly buildah: Outcome }> {
+    const context = this.context(request);
+    const [tsbuild, buildah] = await Promise.all([this.#withTsbuild(context, request), this.#withBuildah(context, request)]);
+    rmSync(context, { recursive: true });
+    return { tsbuild, buildah };
   }
 
   context({ context = {}, dockerfile, script, parents = {} }: ConformanceCase): string {
@@ -71,40 +90,46 @@ export class Lab implements Disposable {
   }
 
   /** tsbuild's image of a context, as an OCI layout whose only tag is `1`. */
-  buildLayout(context: string, { parents = {}, args = [] }: Partial<ConformanceCase>): { readonly layout: string } & CliResult {
+  async buildLayout(context: string, { parents = {}, args = [] }: ConformanceCase): Promise<CliResult & { readonly layout: string }> {
     for (const [index, name] of Object.keys(parents).entries()) {
-      const parent = this.#tsbuild(['-t', name, '-f', join(context, `Dockerfile.parent${index}`), context]);
-      if (parent.status !== 0) throw new Error(`${name}: ${parent.stderr}`);
+      expectSuccess(name, await this.#tsbuild(['-t', name, '-f', join(context, `Dockerfile.parent${index}`), context]));
     }
     const layout = this.path();
-    return { layout, ...this.#tsbuild([...args, '-t', `case:${TAG}`, '-o', `type=oci,tar=false,dest=${layout}`, context]) };
+    const result = await this.#tsbuild([...args, '-t', `case:${TAG}`, '-o', `type=oci,tar=false,dest=${layout}`, context]);
+    return { layout, ...result };
   }
 
-  withTsbuild(context: string, request: ConformanceCase): Outcome {
-    const { status, stderr, layout } = this.buildLayout(context, request);
+  async #withTsbuild(context: string, request: ConformanceCase): Promise<Outcome> {
+    const { status, stderr, layout } = await this.buildLayout(context, request);
     return { said: stderr, image: status === 0 ? this.#facts(layout) : undefined };
   }
 
-  withBuildah(context: string, { parents = {}, args = [] }: ConformanceCase): Outcome {
+  async #withBuildah(context: string, { parents = {}, args = [] }: ConformanceCase): Promise<Outcome> {
     for (const [index, name] of Object.keys(parents).entries()) {
-      const parent = this.buildah.build(context, name, ['-f', join(context, `Dockerfile.parent${index}`)]);
-      if (parent.status !== 0) throw new Error(`${name}: ${parent.stderr}`);
+      expectSuccess(name, await this.buildah.build(context, name, ['-f', join(context, `Dockerfile.parent${index}`)]));
     }
     const dir = this.path();
-    const { status, stderr } = this.buildah.build(context, `dir:${dir}`, args);
-    if (status !== 0 || !existsSync(join(dir, 'manifest.json'))) return { said: stderr, image: undefined };
+    const { status, stderr } = await this.buildah.build(context, `dir:${dir}`, args);
+    if (status !== 0) return { said: stderr, image: undefined };
     const layout = this.path();
     dirToLayout(dir, layout, TAG);
     return { said: stderr, image: withBuildKitHistory(this.#facts(layout)) };
   }
 
+  /** Of a layout that is not needed any more. */
   #facts(layout: string): ImageFacts {
-    return imageFacts(layout, TAG, { bundle: this.path(), bornSeconds: this.#bornSeconds });
+    const facts = imageFacts(layout, TAG, { bundle: this.path(), bornSeconds: this.#bornSeconds });
+    rmSync(layout, { recursive: true });
+    return facts;
   }
 
-  #tsbuild(args: readonly string[]): CliResult {
-    return tsbuild(['build', '--progress', 'plain', ...args], { env: { TSBUILD_ROOT: this.#store } });
+  #tsbuild(args: readonly string[]): Promise<CliResult> {
+    return finished(startTsbuild(['build', '--progress', 'plain', ...args], { env: { TSBUILD_ROOT: this.#store } }));
   }
+}
+
+function expectSuccess(name: string, { status, stderr }: CliResult): void {
+  if (status !== 0) throw new Error(`${name}: exit code ${status}: ${stderr}`);
 }
 
 /** `build` is a difference like any other: that one of them makes no image. */
@@ -138,7 +163,20 @@ function setTimes(dir: string): void {
   for (const name of [...names, '']) lutimesSync(toFsPath(`${dir}/${name}`), CONTEXT_SECONDS, CONTEXT_SECONDS);
 }
 
+const WANTED_BYTES = 2 ** 31;
+
+/** Memory, where it is large enough and can do what a disk can: buildah waits for the disk most of its time. */
+function fastPlace(): string {
+  const memory = '/dev/shm';
+  if (!existsSync(memory)) return tmpdir();
+  const { bavail, bsize } = statfsSync(memory);
+  const script = 'f=$(mktemp -p "$0") && setfattr -n user.probe -v 1 "$f"; s=$?; rm -f "$f"; exit $s';
+  const hasXattrs = spawnSync('sh', ['-c', script, memory], { stdio: 'ignore' }).status === 0;
+  return bavail * bsize >= WANTED_BYTES && hasXattrs ? memory : tmpdir();
+}
+
 function canOverlay(dir: string): boolean {
-  const script = 'cd "$0" && mkdir l u w m && mount -t overlay overlay -o lowerdir=l,upperdir=u,workdir=w m; s=$?; umount m; rm -r l u w m; exit $s';
+  const script =
+    'cd "$0" && mkdir l u w m && mount -t overlay overlay -o lowerdir=l,upperdir=u,workdir=w m; s=$?; umount m; rm -r l u w m; exit $s';
   return spawnSync('unshare', ['--mount', 'sh', '-c', script, dir], { stdio: 'ignore' }).status === 0;
 }

@@ -1,6 +1,6 @@
 import { closeSync, openSync, readSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { fromText, toFsPath, type ByteString } from '../../src/base/bytes.js';
 import { missingProgram, scratchDir, tsbuild, writeFiles } from '../helpers/cli.js';
 import {
@@ -47,7 +47,7 @@ describe.skipIf(reason !== undefined)('a RUN becomes a layer', () => {
     scratch[Symbol.dispose]();
   });
 
-  test.each(LAYER_ROWS)('$title', (row) => {
+  it.each(LAYER_ROWS)('$title', (row) => {
     const dir = dirOf(row);
     const digest = layers[layers.length - LAYER_ROWS.length + LAYER_ROWS.indexOf(row)] ?? '';
     const members = listLayer(layout, digest);
@@ -130,11 +130,11 @@ describe.skipIf(reason !== undefined)('what the container needs leaves no trace'
     return { members: listLayer(layout, manifest.layers.at(-1)?.digest ?? ''), layers: manifest.layers.length, layout };
   }
 
-  test('of a root without /etc, /dev, /proc and /sys', () => {
+  it('of a root without /etc, /dev, /proc and /sys', () => {
     expect(lastLayer('bare', 'RUN true').members).toEqual([]);
   });
 
-  test('of a root that has them, with times of their own', () => {
+  it('of a root that has them, with times of their own', () => {
     const { members, layout } = lastLayer(
       'full',
       [
@@ -148,12 +148,12 @@ describe.skipIf(reason !== undefined)('what the container needs leaves no trace'
     expect([...readTree(root).keys()].filter((path) => /^(?:etc|dev|proc|sys)/.test(path))).toEqual(['etc', 'etc/mark']);
   });
 
-  test('when the step writes beside them and to them', () => {
+  it('when the step writes beside them and to them', () => {
     const { members } = lastLayer('beside', 'RUN mkdir -p /etc && echo a > /etc/new && echo b > /dev/shm/c && echo d > /dev/e');
     expect(members).toEqual(['etc/', 'etc/new']);
   });
 
-  test("when the image's own /etc/hosts and /etc/resolv.conf are covered", () => {
+  it("when the image's own /etc/hosts and /etc/resolv.conf are covered", () => {
     const { members, layout } = lastLayer(
       'own',
       ['COPY busybox /etc/hosts', 'COPY busybox /etc/resolv.conf', 'RUN grep -q localhost /etc/hosts'].join('\n'),

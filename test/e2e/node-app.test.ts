@@ -6,7 +6,7 @@ import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { missingProgram, scratchDir, tsbuild, writeFiles } from '../helpers/cli.js';
 import { debianRootfs, missingMirror } from '../helpers/debian.js';
 import { readConfig, readManifest, run } from '../helpers/image-tools.js';
@@ -44,7 +44,7 @@ describe.skipIf(reason !== undefined)('a Node.js application on Debian', () => {
 
   afterAll(() => scratch[Symbol.dispose]());
 
-  test('has what the Dockerfile says', () => {
+  it('has what the Dockerfile says', () => {
     const { config, rootfs, history } = readConfig(layout, '1');
     expect(config).toMatchObject({
       Entrypoint: ['node', 'server.mjs'],
@@ -60,7 +60,7 @@ describe.skipIf(reason !== undefined)('a Node.js application on Debian', () => {
     process.stderr.write(`size of the image: ${(sizeBytes / 1e6).toFixed(1)} MB in ${rootfs.diff_ids.length} layers\n`);
   });
 
-  test('answers under runc as its user', async () => {
+  it('answers under runc as its user', async () => {
     const bundle = join(scratch.path, 'bundle');
     run('umoci', ['unpack', '--image', `${layout}:1`, bundle]);
     expect(existsSync(join(bundle, 'rootfs/usr/local/share/host-ca.crt'))).toBe(false);

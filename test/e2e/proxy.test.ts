@@ -6,7 +6,7 @@ import { createConnection, type AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { gunzipSync } from 'node:zlib';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { missingProgram, scratchDir, startTsbuild, writeFiles } from '../helpers/cli.js';
 import { addBusybox, BUSYBOX_BASE, readConfig } from '../helpers/image-tools.js';
 
@@ -85,7 +85,7 @@ describe.skipIf(missing !== undefined)('a build behind a proxy that asks for a p
     return words.some((word) => outcome.output.includes(word)) ? [...found, 'progress'] : found;
   }
 
-  test('fetches through it, and leaves neither address nor password anywhere', async () => {
+  it('fetches through it, and leaves neither address nor password anywhere', async () => {
     const outcome = await build(
       [`RUN wget -q -O /fetched ${origin}/through-the-proxy && cat /fetched`, 'RUN cat /proc/self/mountinfo > /mounts'],
       proxyArg(),
@@ -97,7 +97,7 @@ describe.skipIf(missing !== undefined)('a build behind a proxy that asks for a p
     expect(leaks(outcome)).toEqual([]);
   });
 
-  test('fails without the password, which shows that the proxy asks for it', async () => {
+  it('fails without the password, which shows that the proxy asks for it', async () => {
     const outcome = await build(
       [`RUN wget -q -O /fetched ${origin}/refused`],
       ['--build-arg', `HTTP_PROXY=http://someone:wrong@${address}`],
@@ -107,14 +107,14 @@ describe.skipIf(missing !== undefined)('a build behind a proxy that asks for a p
     expect(requests).not.toContain('/refused');
   });
 
-  test('says nothing of it when the step fails', async () => {
+  it('says nothing of it when the step fails', async () => {
     const outcome = await build(['RUN test -n "$http_proxy" && exit 3'], proxyArg());
     expect(outcome.status).toBe(1);
     expect(outcome.output).toContain('exit code: 3');
     expect(leaks(outcome)).toEqual([]);
   });
 
-  test.each(['upper', 'lower'] as const)('shows in both cases, given in %s case', async (given) => {
+  it.each(['upper', 'lower'] as const)('shows in both cases, given in %s case', async (given) => {
     const names = ['HTTP_PROXY', 'HTTPS_PROXY', 'FTP_PROXY', 'NO_PROXY', 'ALL_PROXY'];
     const run = `RUN for value in ${names.map((name) => `"$${name}" "$${name.toLowerCase()}"`).join(' ')}; do [ "$value" = "$(echo a).example" ] || exit 9; done`;
     const args = names.flatMap((name) => ['--build-arg', `${given === 'upper' ? name : name.toLowerCase()}=a.example`]);
@@ -123,7 +123,7 @@ describe.skipIf(missing !== undefined)('a build behind a proxy that asks for a p
     expect(createdBy(outcome.layout).join('\n')).not.toContain('a.example');
   });
 
-  test('ARG HTTP_PROXY declares it, and makes it part of the history as any other', async () => {
+  it('ARG HTTP_PROXY declares it, and makes it part of the history as any other', async () => {
     const outcome = await build(['ARG HTTP_PROXY', 'RUN test -n "$HTTP_PROXY"'], ['--build-arg', 'HTTP_PROXY=http://proxy.example:3128']);
     expect(createdBy(outcome.layout).slice(-2)).toEqual([
       'ARG HTTP_PROXY=http://proxy.example:3128',

@@ -1,9 +1,10 @@
 import { EventEmitter, once } from 'node:events';
-import { mkdirSync, readFileSync, readdirSync, statSync, utimesSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, readdirSync, statSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { BuildError } from '../../src/base/errors.js';
 import { runStep } from '../../src/execute/run.js';
+import { findRuntime } from '../../src/os/container.js';
 import type { LayerDir } from '../../src/snapshot/root-view.js';
 import { listTree, Sandbox, whyNoContainers } from './sandbox.js';
 
@@ -254,6 +255,13 @@ for (const runtime of ['runc', 'crun']) {
       expect(error).toMatchObject({ kind: 'step', exitCode: 126 });
     });
 
+    test('layers that cannot be mounted are told with the words of the kernel', async () => {
+      const request = sandbox.request([base], {});
+      const error = await errorOf(runStep({ ...request, layers: [{ path: sandbox.path('missing') }, base] }));
+      expect(error.kind).toBe('environment');
+      expect(error.message).toMatch(/^cannot mount the layers: mount: /);
+    });
+
     test('nothing of a step remains on the machine', async () => {
       await sandbox.sh([base], 'sleep 100 & true');
       const mounts = readFileSync('/proc/self/mountinfo', 'utf8');
@@ -337,6 +345,30 @@ for (const runtime of ['runc', 'crun']) {
     });
   });
 }
+
+const plainReason = whyNoContainers('runc');
+
+describe.skipIf(plainReason !== undefined)('a runtime of another name', () => {
+  const sandbox = new Sandbox();
+  afterAll(() => sandbox.dispose());
+
+  test('gets its cgroups, which are gone afterwards, and no working device nodes', async () => {
+    const program = sandbox.path('other-runtime');
+    symlinkSync(findRuntime('runc').program, program);
+    const script = 'mknod -m 666 /node c 1 5; head -c 3 /node | wc -c; exit 5';
+    const lines: string[] = [];
+    const request = sandbox.request(
+      [sandbox.busybox()],
+      { args: ['sh', '-c', script] },
+      { runtime: program, onLine: (line) => lines.push(line) },
+    );
+    const error = await errorOf(runStep(request));
+    expect(error.exitCode).toBe(5);
+    expect(lines.at(-1)).toBe('0');
+    const cgroups = readdirSync('/sys/fs/cgroup', { recursive: true, encoding: 'utf8' });
+    expect(cgroups.filter((path) => path.includes(`tsbuild-${process.pid}-`))).toEqual([]);
+  });
+});
 
 /** Processes whose command line or environment names a directory. */
 function processesWith(text: string): string[] {

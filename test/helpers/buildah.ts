@@ -1,9 +1,9 @@
-import { spawnSync } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { linkSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { digestOf, hexOf } from '../../src/oci/digest.js';
 import { MediaType, type Descriptor, type Manifest } from '../../src/oci/types.js';
-import type { CliResult } from './cli.js';
+import { finished, type CliResult } from './cli.js';
 
 /** buildah with a storage of its own: nothing of it is seen or left elsewhere. */
 export class Buildah {
@@ -22,8 +22,8 @@ export class Buildah {
   }
 
   /** The image `tag` of an OCI layout becomes `name` in the storage. */
-  load(layout: string, tag: string, name: string): void {
-    expectSuccess(this.run('skopeo', ['copy', '-q', `oci:${layout}:${tag}`, `containers-storage:${name}`]));
+  async load(layout: string, tag: string, name: string): Promise<void> {
+    expectSuccess(await this.run('skopeo', ['copy', '-q', `oci:${layout}:${tag}`, `containers-storage:${name}`]));
   }
 
   /**
@@ -31,21 +31,20 @@ export class Buildah {
    *
    * @param name in the storage, or `dir:PATH`
    */
-  build(context: string, name: string, args: readonly string[] = []): CliResult {
+  build(context: string, name: string, args: readonly string[] = []): Promise<CliResult> {
     const isolation = ['--isolation', 'oci', '--runtime', 'runc', '--network', 'host'];
     const image = ['--format', 'docker', '--layers', '--identity-label=false', '--pull-never', '-t', name];
     return this.run('buildah', ['bud', '-q', ...isolation, ...image, ...args, context]);
   }
 
-  run(command: string, args: readonly string[]): CliResult {
+  run(command: string, args: readonly string[]): Promise<CliResult> {
     // buildah leaves its storage mounted, and after a failure a container's root, too: with a mount namespace of its own, only while it runs.
-    const { status, stdout, stderr } = spawnSync('unshare', ['--mount', command, ...args], {
-      encoding: 'utf8',
+    const child = spawn('unshare', ['--mount', command, ...args], {
+      stdio: ['ignore', 'pipe', 'pipe'],
       cwd: this.#dir,
       env: { PATH: process.env['PATH'] ?? '', HOME: this.#dir, ...this.#env },
-      timeout: 120_000,
     });
-    return { status, stdout, stderr };
+    return finished(child);
   }
 }
 

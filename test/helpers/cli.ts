@@ -45,6 +45,15 @@ export function startTsbuild(args: readonly string[], options: CliOptions = {}):
   });
 }
 
+/** What a process said, when it has ended. */
+export async function finished(child: ReturnType<typeof spawn>): Promise<CliResult> {
+  const said = { stdout: '', stderr: '' };
+  child.stdout?.setEncoding('utf8').on('data', (text: string) => (said.stdout += text));
+  child.stderr?.setEncoding('utf8').on('data', (text: string) => (said.stderr += text));
+  const status = await new Promise<number | null>((resolve, reject) => child.once('error', reject).once('close', resolve));
+  return { status, ...said };
+}
+
 /** A file's text or bytes, a directory (`undefined`), or a symlink. */
 export type FileSpec = string | Buffer | undefined | { readonly link: string } | { readonly text: string; readonly mode: number };
 

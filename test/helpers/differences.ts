@@ -29,7 +29,11 @@ function compareTrees(tsbuild: ReadonlyMap<string, NodeFacts>, buildah: Readonly
   });
 }
 
-function compareRecords(prefix: string, tsbuild: Readonly<Record<string, unknown>>, buildah: Readonly<Record<string, unknown>>): Difference[] {
+function compareRecords(
+  prefix: string,
+  tsbuild: Readonly<Record<string, unknown>>,
+  buildah: Readonly<Record<string, unknown>>,
+): Difference[] {
   const keys = [...new Set([...Object.keys(tsbuild), ...Object.keys(buildah)])];
   return keys
     .filter((key) => !isDeepStrictEqual(tsbuild[key], buildah[key]))
@@ -37,8 +41,8 @@ function compareRecords(prefix: string, tsbuild: Readonly<Record<string, unknown
 }
 
 /** One line about a file: `file 0644 0:0 "text"`. */
-export function summary({ type, mode, owner, content, target }: NodeFacts): string {
-  const rest = target ?? (content === undefined ? undefined : JSON.stringify(content));
+export function summary({ type, mode, owner, content, target, device }: NodeFacts): string {
+  const rest = target ?? device ?? (content === undefined ? undefined : JSON.stringify(content));
   return [type, mode, owner, rest].filter((word) => word !== undefined).join(' ');
 }
 

@@ -91,7 +91,7 @@ const LONGEST_TEXT_BYTES = 1000;
 
 function contentFact(node: TreeNode, read: () => Buffer): string {
   const text = node.sizeBytes <= LONGEST_TEXT_BYTES ? read().toString('latin1') : undefined;
-  return text !== undefined && /^[\n\x20-\x7e]*$/.test(text) ? text : `${node.sizeBytes} bytes, sha256 ${node.sha256}`;
+  return text !== undefined && /^[\t\n\x20-\x7e]*$/.test(text) ? text : `${node.sizeBytes} bytes, sha256 ${node.sha256}`;
 }
 
 /** Of docker's config: fields that say nothing about the image, or what made it. */
@@ -121,7 +121,8 @@ function isEmpty(value: unknown): boolean {
 
 /** `/bin/sh -c #(nop) ENV a=b` and `ENV a=b` are the same; what has no instruction's name in front is a RUN of docker's old history. */
 function historyFact({ created_by: text = '', empty_layer: isEmptyLayer = false }: HistoryEntry): string {
-  const [word = ''] = text.replace(/^\/bin\/sh -c #\(nop\) +/, '').split(' ');
-  const name = /^[A-Z]+$/.test(word) ? word : 'RUN';
+  const [, instruction = text] = /^\/bin\/sh -c #\(nop\) +(.*)/s.exec(text) ?? [];
+  const [word = ''] = instruction.split(' ');
+  const name = /^[A-Z]+$/.test(word) || instruction !== text ? word.toUpperCase() : 'RUN';
   return isEmptyLayer ? `${name} (empty)` : name;
 }

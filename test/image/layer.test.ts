@@ -194,16 +194,15 @@ describe('writeLayer', () => {
     const tempFile = join(dir, 'no-such-directory/blob');
     await expect(writeLayer([], { tempFile, compression: 'gzip' })).rejects.toMatchObject({
       kind: 'environment',
-      message: `cannot write "${tempFile}": ENOENT`,
+      message: `cannot write "${tempFile}": no such file or directory (ENOENT)`,
     });
   });
 
-  it('a full disk names path and reason', async () => {
-    const tempFile = join(dir, 'full');
-    symlinkSync('/dev/full', tempFile);
-    // O_EXCL refuses a link, so that nothing outside is ever written.
+  it('a symlink in the place of the file is not followed', async () => {
+    const tempFile = join(dir, 'link');
+    symlinkSync('/dev/null', tempFile);
     await expect(writeLayer([], { tempFile, compression: 'gzip' })).rejects.toMatchObject({
-      message: `cannot write "${tempFile}": EEXIST`,
+      message: `cannot write "${tempFile}": file already exists (EEXIST)`,
     });
   });
 

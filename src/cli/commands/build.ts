@@ -1,7 +1,7 @@
 import type { CliContext } from '../context.js';
 import { toBuildRequest, type RawBuildFlags } from '../flags.js';
 import { startProgress } from '../progress/progress.js';
-import { summarize, writeResultFiles } from '../results.js';
+import { checkResultFiles, summarize, writeResultFiles } from '../results.js';
 
 export interface BuildCommand {
   readonly path: string | undefined;
@@ -13,6 +13,7 @@ export interface BuildCommand {
 /** `tsbuild build` */
 export async function runBuild({ path, flags, ignored }: BuildCommand, context: CliContext): Promise<void> {
   const request = toBuildRequest(path, flags, context.env);
+  checkResultFiles(request);
   if (ignored.length > 0) context.stderr.write(`WARNING: no effect in tsbuild: ${ignored.join(', ')}\n`);
   const progress = startProgress(request.progress, context.stderr, context.env);
   const result = await context.build({ ...request.options, onEvent: progress.sink, signal: context.signal }).finally(() => progress.stop());

@@ -30,6 +30,29 @@ export interface ConformanceCase {
   readonly fails?: RegExp;
 }
 
+/** Seconds: the time of everything in a context, 2001-02-03. What a builder copies is so told from what it makes, whose time is `new`. */
+export const CONTEXT_SECONDS = 981_173_106;
+
+/** For the destinations of directories. buildah leaves it at the time of the build. */
+export function sourceMtime(...paths: readonly string[]): ExplainedDifference[] {
+  const rule = 'the directory that a directory is copied to takes the time of the source, and nothing else of it (1.8 D4)';
+  return paths.map((path) => ({ where: `${path} mtime`, tsbuild: CONTEXT_SECONDS, buildah: 'new', rule }));
+}
+
+/** For directories of the base, made at `CONTEXT_SECONDS`, that a step puts something into. */
+export function keptMtime(...paths: readonly string[]): ExplainedDifference[] {
+  const rule =
+    'not in the rules: tsbuild leaves the times of directories that a step does not name alone, so that equal steps make equal layers';
+  return paths.map((path) => ({ where: `${path} mtime`, tsbuild: CONTEXT_SECONDS, buildah: 'new', rule }));
+}
+
+export const SCRATCH_WORKDIR: ExplainedDifference = {
+  where: 'config WorkingDir',
+  tsbuild: '/',
+  buildah: undefined,
+  rule: 'the config of scratch has the working directory / (#71)',
+};
+
 /** The base of every case: a small system whose `/srv` has something of everything to change, remove or copy into. */
 export const BASE = 'tsbuild.local/base:1';
 

@@ -1,4 +1,8 @@
-import { BASE, type ConformanceCase } from './case.js';
+import { BASE, keptMtime, type ConformanceCase } from './case.js';
+
+function ports(text: string): Record<string, object> {
+  return Object.fromEntries(text.split(' ').map((port) => [port, {}]));
+}
 
 export const configCases: readonly ConformanceCase[] = [
   {
@@ -27,7 +31,26 @@ ENV FILE=archive.tar.gz EMPTY=
 ENV STEM=\${FILE%%.*} SHORT=\${FILE%.*} LAST=\${FILE##*.} REST=\${FILE#*.} DASHES=\${FILE//./-} DASH=\${FILE/./-}
 ENV UNSET=\${NOPE-default} SET=\${EMPTY-default} PLUS=\${EMPTY+plus}
 `,
-    differences: [],
+    differences: [
+      { where: 'build', tsbuild: 'done', buildah: 'failed', rule: 'the forms # ## % %% / // and those without a colon are known (1.5)' },
+    ],
+    shows: {
+      'config Env': [
+        'PATH=/bin',
+        'BASE_ENV=inherited',
+        'FILE=archive.tar.gz',
+        'EMPTY=',
+        'STEM=archive',
+        'SHORT=archive.tar',
+        'LAST=gz',
+        'REST=tar.gz',
+        'DASHES=archive-tar-gz',
+        'DASH=archive-tar.gz',
+        'UNSET=default',
+        'SET=',
+        'PLUS=plus',
+      ],
+    },
   },
   {
     title: 'ENV: a name set again keeps its place',
@@ -37,6 +60,14 @@ ENV TWO=2 THREE=3
 ENV ONE=uno
 ENV BASE_ENV=changed
 `,
+    differences: [
+      {
+        where: 'config Env',
+        tsbuild: ['PATH=/bin', 'BASE_ENV=changed', 'ONE=uno', 'TWO=2', 'THREE=3'],
+        buildah: ['PATH=/bin', 'ONE=uno', 'TWO=2', 'THREE=3', 'BASE_ENV=changed'],
+        rule: 'a name that is set again is replaced in place, whoever set it first (1.7 ENV)',
+      },
+    ],
   },
   {
     title: 'LABEL: quotes, several lines, keys that need quoting, variables',
@@ -96,6 +127,20 @@ RUN case $- in *e*) echo inherited > /inherited;; esac
 ENTRYPOINT echo entry
 CMD echo "a"
 `,
+    differences: [
+      {
+        where: 'config Cmd',
+        tsbuild: ['/bin/sh', '-e', '-c', 'echo "a"'],
+        buildah: ['/bin/sh', '-c', 'echo "a"'],
+        rule: 'SHELL is inherited by stages (1.7 SHELL)',
+      },
+      {
+        where: 'config Entrypoint',
+        tsbuild: ['/bin/sh', '-e', '-c', 'echo entry'],
+        buildah: ['/bin/sh', '-c', 'echo entry'],
+        rule: 'SHELL is inherited by stages (1.7 SHELL)',
+      },
+    ],
   },
   {
     title: 'EXPOSE: protocols, ranges, variables',
@@ -104,6 +149,14 @@ ENV PORT=9000
 EXPOSE 80 53/udp 443/tcp
 EXPOSE 8000-8003/tcp \${PORT} \${NOPE:-9001}/udp 7/sctp
 `,
+    differences: [
+      {
+        where: 'config ExposedPorts',
+        tsbuild: ports('443/tcp 53/udp 7/sctp 80/tcp 8000/tcp 8001/tcp 8002/tcp 8003/tcp 9000/tcp 9001/udp'),
+        buildah: ports('443/tcp 53/udp 7/sctp 80/tcp 8000-8003/tcp 9000/tcp 9001/udp'),
+        rule: 'a range is as many single ports (1.7 EXPOSE)',
+      },
+    ],
   },
   {
     title: 'EXPOSE: a variable with several ports',
@@ -126,6 +179,20 @@ VOLUME ["/vol with blank", "$WHERE"]
 VOLUME /srv/tree
 RUN echo later > /srv/tree/later && rm /srv/tree/a
 `,
+    differences: [
+      {
+        where: '/srv/tree/a',
+        tsbuild: undefined,
+        buildah: 'file 0644 0:0 "a\n"',
+        rule: 'writes below a volume are kept (1.7 VOLUME, peers)',
+      },
+      {
+        where: '/srv/tree/later',
+        tsbuild: 'file 0644 0:0 "later\n"',
+        buildah: undefined,
+        rule: 'writes below a volume are kept (1.7 VOLUME, peers)',
+      },
+    ],
   },
   {
     title: 'USER: a name, a number, a group, a variable',
@@ -166,12 +233,22 @@ RUN echo mine > file
 WORKDIR /srv/tree
 RUN pwd > /tmp/pwd
 `,
+    differences: keptMtime('/home/alice'),
   },
   {
     title: 'WORKDIR: the last instruction makes a directory, too',
     dockerfile: `FROM ${BASE}
 WORKDIR /never/used
 `,
+    differences: [
+      { where: '/never', tsbuild: 'directory 0755 0:0', buildah: undefined, rule: 'WORKDIR makes the directory, at once (1.7 WORKDIR)' },
+      {
+        where: '/never/used',
+        tsbuild: 'directory 0755 0:0',
+        buildah: undefined,
+        rule: 'WORKDIR makes the directory, at once (1.7 WORKDIR)',
+      },
+    ],
   },
   {
     title: 'WORKDIR through symlinks',
@@ -227,7 +304,9 @@ ONBUILD ENV X=y
   },
   {
     title: 'ONBUILD of a base image runs right after FROM, and once',
-    parents: { 'tsbuild.local/onbuild:1': `FROM ${BASE}\nONBUILD COPY file /copied\nONBUILD ENV TRIGGERED=yes\nONBUILD RUN cat /copied > /ran\n` },
+    parents: {
+      'tsbuild.local/onbuild:1': `FROM ${BASE}\nONBUILD COPY file /copied\nONBUILD ENV TRIGGERED=yes\nONBUILD RUN cat /copied > /ran\n`,
+    },
     dockerfile: `FROM tsbuild.local/onbuild:1
 RUN cat /ran > /after; echo $TRIGGERED >> /after
 `,
@@ -275,6 +354,9 @@ ARG WHO=parent
 FROM one
 RUN echo "\${WHO-unset}" > /who
 `,
+    differences: [
+      { where: '/who content', tsbuild: 'parent\n', buildah: 'unset\n', rule: 'a stage made from a stage has its arguments (#62, peers)' },
+    ],
   },
   {
     title: 'ARG after ENV of the same name',
@@ -284,6 +366,15 @@ ARG X=arg
 RUN echo $X > /x
 ENV Y=$X
 `,
+    differences: [
+      {
+        where: 'config Env',
+        tsbuild: ['PATH=/bin', 'BASE_ENV=inherited', 'X=env', 'Y=arg'],
+        buildah: ['PATH=/bin', 'BASE_ENV=inherited', 'X=env', 'Y=env'],
+        rule: 'the later declaration counts (1.5)',
+      },
+      { where: '/x content', tsbuild: 'arg\n', buildah: 'env\n', rule: 'the later declaration counts (1.5, #51)' },
+    ],
   },
   {
     title: 'another escape character, comments, blank lines, any case',
@@ -304,6 +395,20 @@ ENV Y=$X
       '',
     ].join('\n'),
     context: { file: 'x' },
+    differences: [
+      {
+        where: '/dir\\name',
+        tsbuild: 'file 0644 0:0 "x"',
+        buildah: undefined,
+        rule: 'with another escape character a backslash is a letter like any other (1.1)',
+      },
+      {
+        where: '/dirname',
+        tsbuild: undefined,
+        buildah: 'file 0644 0:0 "x"',
+        rule: 'with another escape character a backslash is a letter like any other (1.1)',
+      },
+    ],
   },
   {
     title: 'a config without any layer of its own',
