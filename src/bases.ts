@@ -102,9 +102,19 @@ export class Bases {
     }
     const descriptor = await this.#store.find(fullName(context?.kind === 'image' ? context.reference : key));
     if (descriptor !== undefined) return descriptor;
+    if (context === undefined) checkImageName(key);
     throw new BuildError('registry', `image "${key}" is not in the store`, {
       hint: `${similarStage === undefined ? '' : `did you mean the stage "${similarStage}"? For an image: `}build it first (tsbuild -t ${key} …), load it (tsbuild load FILE), or name a layout: --build-context ${key}=oci-layout://DIR. Pulling from registries is not supported yet.`,
     });
+  }
+}
+
+function checkImageName(name: string): void {
+  try {
+    parseReference(name);
+  } catch (error) {
+    if (!(error instanceof BuildError)) throw error;
+    throw new BuildError('dockerfile', error.message, { cause: error, ...(error.hint === undefined ? {} : { hint: error.hint }) });
   }
 }
 

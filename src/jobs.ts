@@ -12,7 +12,6 @@ import { writeLayer, type LayerOptions, type WrittenLayer } from './image/layer.
 import { digestFromHex, type Digest } from './oci/digest.js';
 import { applyEntries } from './snapshot/apply.js';
 import { diffEntries } from './snapshot/diff.js';
-import { extractArchive, extractLayer } from './snapshot/extract.js';
 import { readLayerIndex, toLayerIndex } from './snapshot/layer-index.js';
 import type { LayerIndex, RootView, ViewLayer } from './snapshot/root-view.js';
 import { openRootView } from './snapshot/view.js';
@@ -96,6 +95,7 @@ async function copyToDirectory({
     if (part.kind === 'entries') {
       applyEntries(part.entries, dir);
     } else {
+      const { extractArchive } = await import('./snapshot/extract.js');
       const target = { dir, prefix: part.destDir, below: opened.dest, name: part.source, ...owner };
       warnings.push(...(await extractArchive(openDecompressed(part.fsPath), target)).warnings);
     }
@@ -143,7 +143,8 @@ interface ExtractedLayer {
   readonly warnings: readonly string[];
 }
 
-function extractToDirectory({ dir, ...layer }: LayerBlob & { readonly dir: string }): Promise<ExtractedLayer> {
+async function extractToDirectory({ dir, ...layer }: LayerBlob & { readonly dir: string }): Promise<ExtractedLayer> {
+  const { extractLayer } = await import('./snapshot/extract.js');
   return extractLayer(verified(layer), dir, { name: `layer ${layer.digest}` });
 }
 

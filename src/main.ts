@@ -19,7 +19,7 @@ export async function main(args: readonly string[]): Promise<void> {
   if (debug) process.setSourceMapsEnabled(true);
   const stop = new AbortController();
   const caught = catchSignals(stop);
-  ignoreClosedPipes();
+  const output = watchOutput(stop);
   try {
     const { runCli } = await import('./cli/program.js');
     await runCli(args, {
@@ -30,8 +30,8 @@ export async function main(args: readonly string[]): Promise<void> {
       build: async (options) => (await import('./pipeline.js')).build(options),
     });
   } catch (error) {
-    process.stderr.write(renderError(error, { debug }));
-    process.exitCode = exitCodeOf(error, caught.signal);
+    // What broke first is what to tell: the rest was stopped by it.
+    if (output.failure === undefined || output.isClosed) fail(output.failure ?? error, { debug, signal: caught.signal });
   } finally {
     caught.release();
   }
@@ -59,16 +59,31 @@ function catchSignals(stop: AbortController): CaughtSignal {
   return caught;
 }
 
+interface Output {
+  failure: BuildError | undefined;
+  /** Its reader went away. */
+  isClosed: boolean;
+}
+
 /**
- * `tsbuild images | head -1` closes the pipe early, which is no failure. A build whose progress nobody reads any longer goes on.
+ * Standard output that takes no more ends a build that writes its image there, with everything cleaned up. `tsbuild images | head -1` closes
+ * the pipe early as well, which is no failure. A build whose progress nobody reads any longer goes on.
  */
-function ignoreClosedPipes(): void {
+function watchOutput(stop: AbortController): Output {
+  const output: Output = { failure: undefined, isClosed: false };
   process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-    if (error.code === 'EPIPE') process.exit(process.exitCode ?? 0);
-    const failure = new BuildError('environment', `cannot write to standard output: ${systemErrorText(error)}`);
-    process.stderr.write(renderError(failure, { debug: false }));
-    process.exit(exitCodeOf(failure));
+    if (output.failure !== undefined) return;
+    output.failure = new BuildError('environment', `cannot write to standard output: ${systemErrorText(error)}`);
+    output.isClosed = error.code === 'EPIPE';
+    stop.abort(output.failure);
+    // At once: the command may have ended already.
+    if (!output.isClosed) fail(output.failure, { debug: false });
   });
-  // There is no place left to say it.
   process.stderr.on('error', () => undefined);
+  return output;
+}
+
+function fail(error: unknown, { debug, signal }: { readonly debug: boolean; readonly signal?: NodeJS.Signals | undefined }): void {
+  process.stderr.write(renderError(error, { debug }));
+  process.exitCode = exitCodeOf(error, signal);
 }

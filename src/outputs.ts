@@ -1,10 +1,6 @@
 import type { OutputDemand } from './demand.js';
 import type { Image } from './image/image.js';
 import { formatReference, parseReference } from './oci/reference.js';
-import { writeDockerArchive } from './output/docker-archive.js';
-import { writeTreeFiles, writeTreeTar } from './output/file-tree.js';
-import { writeOciArchive } from './output/oci-archive.js';
-import { writeOciLayout } from './output/oci-layout.js';
 import type { OutputSpec } from './output/output.js';
 import type { Progress } from './progress.js';
 import type { ViewLayer } from './snapshot/root-view.js';
@@ -55,6 +51,7 @@ async function writeOutput(output: OutputSpec, request: OutputRequest): Promise<
       dest: output.dest,
       ...(epochSeconds === undefined ? {} : { clampSeconds: epochSeconds }),
     };
+    const { writeTreeFiles, writeTreeTar } = await import('./output/file-tree.js');
     if (output.type === 'tar') {
       await writeTreeTar(tree);
       return `root file system to ${toPlace(output.dest)}`;
@@ -71,10 +68,11 @@ async function writeOutput(output: OutputSpec, request: OutputRequest): Promise<
       await store.tag(image.descriptor, names);
       return names.length === 0 ? 'image to the store, without a name' : `image to the store as ${names.join(', ')}`;
     case 'docker':
-      await writeDockerArchive({ store, image, spec: output, names });
+      await (await import('./output/docker-archive.js')).writeDockerArchive({ store, image, spec: output, names });
       return `docker archive to ${toPlace(output.dest)}`;
     case 'oci':
-      await (output.tar ? writeOciArchive : writeOciLayout)({ store, image, spec: output, names });
+      if (output.tar) await (await import('./output/oci-archive.js')).writeOciArchive({ store, image, spec: output, names });
+      else await (await import('./output/oci-layout.js')).writeOciLayout({ store, image, spec: output, names });
       return `OCI ${output.tar ? 'archive' : 'layout'} to ${toPlace(output.dest)}`;
   }
 }

@@ -9,7 +9,6 @@ import { hostPlatform } from './oci/platform.js';
 import { formatReference, parseReference } from './oci/reference.js';
 import type { ImageConfig } from './oci/types.js';
 import type { BuildOptions, BuildResult } from './options.js';
-import { checkRunAbility } from './os/privilege.js';
 import { checkOutputs } from './output/check.js';
 import { outputDemand, writeOutputs } from './outputs.js';
 import type { Dockerfile } from './parse/instruction.js';
@@ -50,7 +49,7 @@ export async function build(options: BuildOptions): Promise<BuildResult> {
   for (const { message, range } of [...dockerfile.warnings, ...plan.warnings]) progress.warn(message, range);
   const runtime = options.runtime ?? 'runc';
   if (plan.stages.some((stage) => stage.steps.some((step) => step.kind === 'run'))) {
-    checkRunAbility(runtime);
+    await prepareRuntime(runtime, progress);
   }
 
   const epochSeconds = options.sourceDateEpoch ?? plan.sourceDateEpoch;
@@ -109,6 +108,14 @@ function contextSource(options: BuildOptions, name: string | undefined, dockerfi
   const dir = resolve(named?.kind === 'directory' ? named.path : options.context);
   const ignore = readIgnoreText(dir, named === undefined ? dockerfilePath : undefined);
   return { kind: 'context', dir, ...(ignore === undefined ? {} : { ignore }) };
+}
+
+/** @throws BuildError `environment` or `privilege`, before anything has run */
+async function prepareRuntime(name: string, progress: Progress): Promise<void> {
+  const { checkRunAbility, runtimeVersion, vulnerabilityWarning } = await import('./os/privilege.js');
+  const version = await runtimeVersion(checkRunAbility(name));
+  const warning = version === undefined ? undefined : vulnerabilityWarning(version);
+  if (warning !== undefined) progress.warn(warning);
 }
 
 /** One compression for all outputs: a layer is compressed once. */

@@ -1,5 +1,5 @@
 import { availableParallelism } from 'node:os';
-import { Worker } from 'node:worker_threads';
+import type { Worker } from 'node:worker_threads';
 import { BuildError, type BuildErrorDetails, type ErrorKind } from './base/errors.js';
 import { callJob, type JobArgs, type JobName, type JobResult } from './jobs.js';
 
@@ -70,7 +70,8 @@ export class JobPool implements Disposable {
   }
 
   #start(): Worker {
-    const worker = new Worker(new URL('./worker.js', import.meta.url));
+    // Many builds need no thread, and the module is one of Node's larger ones.
+    const worker = new (process.getBuiltinModule('node:worker_threads').Worker)(new URL('./worker.js', import.meta.url));
     worker.on('message', (reply: JobReply) => this.#settle(worker, reply));
     worker.on('error', (error) => {
       this.#busy.get(worker)?.reject(error);

@@ -6,7 +6,7 @@ import { atRange } from './base/errors.js';
 import type { StageDemand } from './demand.js';
 import type { StepInfo } from './events.js';
 import { workdirEntries } from './execute/make-directory.js';
-import { runStep, type RunRequest } from './execute/run.js';
+import type { RunRequest } from './execute/run.js';
 import type { Image, Layer } from './image/image.js';
 import type { LayerOptions } from './image/layer.js';
 import { entriesToLayer, isSmallCopy, unpacksArchive, type CopyJob, type CopySource, type WrittenStep } from './jobs.js';
@@ -146,6 +146,8 @@ class StageRun {
     const root = openRootView(layers);
     makeUpper(dir, root);
     applyEntries(workdirEntries({ path: step.cwd, user: step.user, nowSeconds: nowSeconds() }, root), dir);
+    // Loaded by builds that have a RUN: the runtime's part is a third of the code.
+    const { runStep } = await import('./execute/run.js');
     await runStep({
       step,
       layers,

@@ -1,4 +1,4 @@
-import { isIP } from 'node:net';
+import { ipVersion } from '../base/ip.js';
 import { BuildError } from '../base/errors.js';
 import { parseDigest } from '../oci/digest.js';
 import { isTag } from '../oci/reference.js';
@@ -76,7 +76,7 @@ export function parseHost(text: string): string {
   if (bracketed === 'host-gateway')
     throw new BuildError('unsupported', '--add-host with host-gateway is not supported yet', { hint: 'give the address' });
   const address = bracketed.replace(/^\[(.*)\]$/, '$1');
-  if (isIP(address) === 0) throw usage('--add-host', text, `${JSON.stringify(address)} is no IP address`);
+  if (ipVersion(address) === 0) throw usage('--add-host', text, `${JSON.stringify(address)} is no IP address`);
   return `${name}:${address}`;
 }
 

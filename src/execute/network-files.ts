@@ -1,4 +1,4 @@
-import { isIP } from 'node:net';
+import { ipVersion } from '../base/ip.js';
 import { BuildError } from '../base/errors.js';
 
 /** What a process in a RUN step finds as its host name. */
@@ -21,7 +21,7 @@ function hostLine(host: string): string {
   const plain = address.replace(/^\[(.*)\]$/, '$1');
   // RUN steps share the network of the host, so that the host is where they are.
   const ip = plain === 'host-gateway' ? '127.0.0.1' : plain;
-  if (name === undefined || isIP(ip) === 0) throw new BuildError('usage', `invalid host "${host}": want name:address`);
+  if (name === undefined || ipVersion(ip) === 0) throw new BuildError('usage', `invalid host "${host}": want name:address`);
   return `${ip}\t${name}`;
 }
 

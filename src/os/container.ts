@@ -102,8 +102,9 @@ exec cat >/dev/null
 `;
 
 /**
- * Mounts the layers and runs one container to its end. The chain is setpriv → sh → unshare → sh → runtime. It costs no more than
- * mounting before and unmounting after the runtime would (40 ms with runc, 27 ms with crun for `true`), and leaves nothing to clean up.
+ * Mounts the layers and runs one container to its end. The chain is setpriv → sh → unshare → sh → runtime. It takes no longer than
+ * mounting before the runtime and unmounting after it (`true` with runc, side by side on a busy machine: 52 ms against 55), and leaves
+ * nothing to clean up.
  *
  * @throws BuildError `cancelled` when the signal fired: by then every process of the container is dead
  */

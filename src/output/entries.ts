@@ -33,9 +33,9 @@ export function toIndexEntries(
     const { domain, path, tag: ownTag = 'latest' } = parseReference(name);
     const full = `${domain}/${path}:${ownTag}`;
     // umoci takes a name that stands twice for ambiguous, whatever the two entries lead to.
-    const refName = refNames.has(ownTag) ? full : ownTag;
-    refNames.add(refName);
-    return entry({ [IMAGE_NAME]: full, [REF_NAME]: refName, ...created });
+    const own = refNames.has(ownTag) ? full : ownTag;
+    refNames.add(own);
+    return entry({ [IMAGE_NAME]: full, [REF_NAME]: own, ...created });
   });
   const tagged = tag === undefined || refNames.has(tag) ? [] : [entry({ [REF_NAME]: tag, ...created })];
   return named.length + tagged.length > 0 ? [...named, ...tagged] : [entry(created)];

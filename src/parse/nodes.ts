@@ -45,6 +45,8 @@ export interface NodeTree {
 
 const NO_INSTRUCTIONS = 'a Dockerfile begins with FROM: FROM scratch, or FROM and the name of an image';
 
+const NUL_HINT = 'a Dockerfile is text in UTF-8; some editors save UTF-16, which has NULs';
+
 const HEREDOC_KEYWORDS = new Set(['run', 'copy', 'add']);
 
 /** @throws BuildError `dockerfile` */
@@ -61,6 +63,7 @@ export function parseNodes(source: Source): NodeTree {
     if (text === '' || isComment(text)) continue;
     const line = joinContinuations(text, zone.escape, cursor);
     const headRange = lineRange(source.file, startLine, cursor.line);
+    if (line.includes('\0')) throw new BuildError('dockerfile', 'the line has a NUL character', { range: headRange, hint: NUL_HINT });
     const { node, heredocs } = locateFaults(headRange, zone.escape, () => parseLine(line, zone.escape, cursor));
     nodes.push({ node, line, heredocs, range: lineRange(source.file, startLine, cursor.line), headRange });
   }

@@ -1,4 +1,4 @@
-import { isIP } from 'node:net';
+import { ipVersion } from '../base/ip.js';
 import { BuildError } from '../base/errors.js';
 
 const PROTOCOLS = new Set(['tcp', 'udp', 'sctp']);
@@ -51,5 +51,5 @@ function parseRange(text: string, what: 'containerPort' | 'hostPort'): PortRange
 
 function checkIp(ip: string): void {
   const bare = ip.startsWith('[') && ip.endsWith(']') ? ip.slice(1, -1) : ip;
-  if (bare !== '' && isIP(bare) === 0) throw new BuildError('dockerfile', `invalid IP address: ${ip}`);
+  if (bare !== '' && ipVersion(bare) === 0) throw new BuildError('dockerfile', `invalid IP address: ${ip}`);
 }

@@ -1,6 +1,6 @@
 import { closeSync, constants, existsSync, openSync, readFileSync } from 'node:fs';
 import { rename, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import type { ByteString } from '../base/bytes.js';
 import { BuildError, errnoOf } from '../base/errors.js';
 import { hexOf, type Digest } from '../oci/digest.js';
@@ -18,7 +18,7 @@ export type { GarbageOptions, GarbageReport } from './garbage.js';
 
 /** Annotation that names an image in full (`docker.io/library/app:1`); containerd, BuildKit and nerdctl write and read it. */
 const IMAGE_NAME = 'io.containerd.image.name';
-/** image-spec, annotations.md: the tag alone; skopeo, umoci and podman look images up by it. */
+/** image-spec, annotations.md: skopeo, umoci and podman look images up by it. */
 const REF_NAME = 'org.opencontainers.image.ref.name';
 const LEASE_FILE = 'lease';
 const LEASE_TIMEOUT_MS = 5_000;
@@ -59,8 +59,10 @@ export class Store {
    * @throws BuildError `environment` when the directory cannot be used, or holds something else
    */
   static async open(root: string): Promise<Store> {
-    await prepareRoot(root);
-    return new Store(root);
+    // Programs that get its paths run in other directories.
+    const absolute = resolve(root);
+    await prepareRoot(absolute);
+    return new Store(absolute);
   }
 
   blobPath(digest: Digest): string {

@@ -24,7 +24,8 @@ export interface Outcome {
   readonly said: string;
 }
 
-const TAG = '1';
+/** Of every layout that the lab makes. */
+export const TAG = '1';
 
 /** tsbuild and buildah side by side, each with a store of its own that has the same base image. */
 export class Lab implements Disposable {

@@ -40,16 +40,22 @@ export function writeTree(dir: string, tree: Tree): void {
 
 /** A directory with layers for containers, and everything their runs leave, removed by `dispose`. */
 export class Sandbox {
-  readonly dir = mkdtempSync(join(tmpdir(), 'tsbuild-run-'));
   readonly #runtime: string;
+  #dir: string | undefined;
   #count = 0;
 
   constructor(runtime = 'runc') {
     this.#runtime = runtime;
   }
 
+  /** Made when first asked for: the body of a skipped `describe` runs, its `afterAll` does not. */
+  get dir(): string {
+    this.#dir ??= mkdtempSync(join(tmpdir(), 'tsbuild-run-'));
+    return this.#dir;
+  }
+
   dispose(): void {
-    rmSync(this.dir, { recursive: true, force: true });
+    if (this.#dir !== undefined) rmSync(this.#dir, { recursive: true, force: true });
   }
 
   path(name: string): string {

@@ -183,12 +183,12 @@ RUN echo later > /srv/tree/later && rm /srv/tree/a
       {
         where: '/srv/tree/a',
         tsbuild: undefined,
-        buildah: 'file 0644 0:0 "a\n"',
+        buildah: 'file 0644 0:0 "a\\n"',
         rule: 'writes below a volume are kept (1.7 VOLUME, peers)',
       },
       {
         where: '/srv/tree/later',
-        tsbuild: 'file 0644 0:0 "later\n"',
+        tsbuild: 'file 0644 0:0 "later\\n"',
         buildah: undefined,
         rule: 'writes below a volume are kept (1.7 VOLUME, peers)',
       },

@@ -67,6 +67,7 @@ COPY one* /single
       'lib/n.c': 'n',
       '.hidden': 'h',
     },
+    differences: sourceMtime('/dirs'),
   },
   {
     title: 'COPY of a name with brackets in it',

@@ -45,6 +45,7 @@ COPY --from=1 / /from-second/
 COPY --from=${BASE} /srv/tree /from-image
 COPY --from=${BASE} /etc/pass* /etc/group /wild/
 `,
+    differences: [SCRATCH_WORKDIR],
   },
   {
     title: 'COPY --from: by name in any case',
@@ -53,7 +54,7 @@ FROM ${BASE}
 COPY --from=bUILD /srv/tree/a /copy
 `,
     differences: [{ where: 'build', tsbuild: 'done', buildah: 'failed', rule: 'the case of names of stages does not count (#63)' }],
-    shows: { '/copy': 'file 0644 0:0 "a\n"' },
+    shows: { '/copy': 'file 0644 0:0 "a\\n"' },
   },
   {
     title: 'COPY --from: owners are kept, unless --chown; symlinks stay inside',
@@ -84,7 +85,6 @@ RUN false
 FROM ${BASE}
 RUN echo yes > /yes
 `,
-    shows: { '/yes': 'file 0644 0:0 "yes\\n"' },
   },
   {
     title: 'a stage without instructions',
@@ -132,12 +132,12 @@ COPY --from=b /b /final/
   },
   {
     title: 'a later stage is no source',
-    dockerfile: `FROM ${BASE}
+    dockerfile: `FROM ${BASE} AS early
 COPY --from=later /x /x
 FROM ${BASE} AS later
 RUN echo > /x
+FROM early
 `,
-    args: ['--target', 'later'],
-    fails: /later/,
+    fails: /cannot copy from stage "later"/,
   },
 ];
