@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { atRange, BuildError } from './base/errors.js';
 import type { Image, Layer } from './image/image.js';
-import { readImage } from './image/read.js';
+import { chooseManifest, readImage } from './image/read.js';
 import { shortDigest } from './oci/digest.js';
 import { formatReference, parseReference } from './oci/reference.js';
 import type { Descriptor, ImageConfig } from './oci/types.js';
@@ -19,22 +19,33 @@ export interface BasesRequest {
   readonly contexts: Readonly<Record<string, NamedContext>>;
   readonly pool: JobPool;
   readonly progress: Progress;
+  /** Stops what is being brought into the store. */
+  readonly signal: AbortSignal;
 }
 
-/** The images of one build: found by the name that the Dockerfile gives, extracted or indexed when a step first looks into them. */
-export class Bases {
+/**
+ * The images of one build: found by the name that the Dockerfile gives, extracted or indexed when a step first looks into them. Disposed when
+ * nothing of that is under way any longer; it is for the pool to stop it.
+ */
+export class Bases implements AsyncDisposable {
   readonly #store: Store;
   readonly #contexts: ReadonlyMap<string, NamedContext>;
   readonly #pool: JobPool;
   readonly #progress: Progress;
+  readonly #signal: AbortSignal;
   readonly #images = new Map<string, Image>();
   readonly #layers = new Map<string, Promise<ViewLayer>>();
 
-  constructor({ store, contexts, pool, progress }: BasesRequest) {
+  constructor({ store, contexts, pool, progress, signal }: BasesRequest) {
     this.#store = store;
     this.#contexts = new Map(Object.entries(contexts).map(([name, context]) => [fullName(name), context]));
     this.#pool = pool;
     this.#progress = progress;
+    this.#signal = signal;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await Promise.allSettled(this.#layers.values());
   }
 
   get(key: string): Image {
@@ -44,13 +55,14 @@ export class Bases {
   }
 
   /** Finds the image, brings its blobs into the store and returns its config. */
-  async find({ key, platform, range, similarStage }: BaseRequest): Promise<ImageConfig> {
+  async find(request: BaseRequest): Promise<ImageConfig> {
+    this.#signal.throwIfAborted();
     try {
-      const image = await readImage(this.#store, await this.#locate(key, similarStage), platform);
-      this.#images.set(key, image);
+      const image = await readImage(this.#store, await this.#locate(request), request.platform);
+      this.#images.set(request.key, image);
       return image.config;
     } catch (error) {
-      throw atRange(error, range);
+      throw error === this.#signal.reason ? error : atRange(error, request.range);
     }
   }
 
@@ -93,11 +105,12 @@ export class Bases {
   }
 
   /** The manifest or index that a name stands for, its blobs in the store. */
-  async #locate(key: string, similarStage: string | undefined): Promise<Descriptor> {
+  async #locate({ key, platform, similarStage }: BaseRequest): Promise<Descriptor> {
     const context = this.#contexts.get(fullName(key));
     if (context?.kind === 'oci-layout') {
-      const descriptor = await findInLayout(context);
-      await importFromLayout(this.#store, context.path, descriptor);
+      // Of an index, nothing but what this build uses.
+      const descriptor = await chooseManifest({ root: context.path }, await findInLayout(context), platform);
+      await importFromLayout(this.#store, { dir: context.path, descriptor, signal: this.#signal });
       return descriptor;
     }
     const descriptor = await this.#store.find(fullName(context?.kind === 'image' ? context.reference : key));

@@ -72,12 +72,18 @@ const SMALL_COPY_BYTES = 256 * 1024;
 export function isSmallCopy({ source, sources }: CopyJob): boolean {
   if (source.kind !== 'context') return false;
   let sizeBytes = 0;
-  for (const name of sources) {
-    const stats = statSync(join(source.dir, name), { throwIfNoEntry: false });
-    if (stats?.isFile() !== true) return false;
-    sizeBytes += stats.size;
-  }
+  for (const name of sources) sizeBytes += fileSize(join(source.dir, name)) ?? Infinity;
   return sizeBytes <= SMALL_COPY_BYTES;
+}
+
+/** `undefined` for anything else: what is wrong with it is for the copy itself to tell. */
+function fileSize(path: string): number | undefined {
+  try {
+    const stats = statSync(path, { throwIfNoEntry: false });
+    return stats?.isFile() === true ? stats.size : undefined;
+  } catch {
+    return undefined;
+  }
 }
 
 async function copyToDirectory({
@@ -161,8 +167,9 @@ async function* verified({ blob, digest, diffId }: LayerBlob): AsyncGenerator<Bu
       yield chunk;
     }
   } catch (error) {
-    if (error instanceof BuildError) throw new BuildError(error.kind, `layer ${digest}: ${error.message}`, { cause: error });
-    throw error;
+    if (!(error instanceof BuildError)) throw error;
+    const hint = error.hint === undefined ? {} : { hint: error.hint };
+    throw new BuildError(error.kind, `layer ${digest}: ${error.message}`, { ...hint, cause: error });
   }
   const got = digestFromHex(hash.digest('hex'));
   if (got === diffId) return;

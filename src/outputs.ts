@@ -30,12 +30,14 @@ export interface OutputRequest {
   readonly view: readonly ViewLayer[];
   readonly epochSeconds: number | undefined;
   readonly progress: Progress;
+  readonly signal: AbortSignal;
 }
 
-/** Writes every output. Names move last: the store's tags only when all else is in place. */
+/** Writes every output, unless the signal fires: an output that is under way is finished first. Names move last: the store's tags only when all else is in place. */
 export async function writeOutputs(request: OutputRequest): Promise<void> {
   const ordered = request.outputs.toSorted((a, b) => Number(isStore(a)) - Number(isStore(b)));
   for (const output of ordered) {
+    request.signal.throwIfAborted();
     const startedMs = request.progress.elapsedMs();
     const what = await writeOutput(output, request);
     request.progress.emit({ type: 'output-written', what, durationMs: request.progress.elapsedMs() - startedMs });

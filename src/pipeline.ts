@@ -44,7 +44,7 @@ export async function build(options: BuildOptions): Promise<BuildResult> {
   const stop = new AbortController();
   using _link = linkSignals({ from: options.signal, to: stop, pool });
 
-  const bases = new Bases({ store, contexts: options.buildContexts ?? {}, pool, progress });
+  await using bases = new Bases({ store, contexts: options.buildContexts ?? {}, pool, progress, signal: stop.signal });
   const plan = await planWithBases(dockerfile, bases, options);
   for (const { message, range } of [...dockerfile.warnings, ...plan.warnings]) progress.warn(message, range);
   const runtime = options.runtime ?? 'runc';
@@ -52,7 +52,7 @@ export async function build(options: BuildOptions): Promise<BuildResult> {
     await prepareRuntime(runtime, progress);
   }
 
-  const epochSeconds = options.sourceDateEpoch ?? plan.sourceDateEpoch;
+  const epochSeconds = checkEpoch(options.sourceDateEpoch ?? plan.sourceDateEpoch);
   const compression = compressionOf(options);
   progress.emit({ type: 'build-started', stages: plan.stages.map((stage) => stage.name), steps: countSteps(plan) });
   const target = await runStages({
@@ -75,7 +75,7 @@ export async function build(options: BuildOptions): Promise<BuildResult> {
   });
   const annotations = options.annotations ?? {};
   const image = outputDemand(outputs).image ? await finishImage({ store, plan, target, annotations, epochSeconds }) : undefined;
-  await writeOutputs({ outputs, store, image, references, view: target.view, epochSeconds, progress });
+  await writeOutputs({ outputs, store, image, references, view: target.view, epochSeconds, progress, signal: stop.signal });
   progress.emit({ type: 'build-finished', manifestDigest: image?.descriptor.digest });
   return { image, timings: { totalMs: progress.elapsedMs(), steps: progress.steps }, warnings: progress.warnings };
 }
@@ -116,6 +116,16 @@ async function prepareRuntime(name: string, progress: Progress): Promise<void> {
   const version = await runtimeVersion(checkRunAbility(name));
   const warning = version === undefined ? undefined : vulnerabilityWarning(version);
   if (warning !== undefined) progress.warn(warning);
+}
+
+/** The last second of 9999: RFC 3339 has four digits for a year, and begins with 0000. */
+const MAX_EPOCH_SECONDS = 253_402_300_799;
+const MIN_EPOCH_SECONDS = -62_167_219_200;
+
+/** @throws BuildError `usage` for a time that the config of an image cannot say */
+function checkEpoch(seconds: number | undefined): number | undefined {
+  if (seconds === undefined || (Number.isInteger(seconds) && seconds >= MIN_EPOCH_SECONDS && seconds <= MAX_EPOCH_SECONDS)) return seconds;
+  throw new BuildError('usage', `invalid SOURCE_DATE_EPOCH ${seconds}: want whole seconds since 1970, before the year 10000`);
 }
 
 /** One compression for all outputs: a layer is compressed once. */

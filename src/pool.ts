@@ -3,16 +3,19 @@ import type { Worker } from 'node:worker_threads';
 import { BuildError, type BuildErrorDetails, type ErrorKind } from './base/errors.js';
 import { callJob, type JobArgs, type JobName, type JobResult } from './jobs.js';
 
-/** What a worker posts back. Errors cross the thread border as plain values: structured clone would lose their class. */
-export type JobReply =
-  | { readonly ok: true; readonly result: unknown }
-  | {
-      readonly ok: false;
-      readonly kind: ErrorKind;
-      readonly message: string;
-      readonly stack?: string;
-      readonly details: BuildErrorDetails;
-    };
+/** What a worker posts back. */
+export type JobReply = { readonly ok: true; readonly result: unknown } | { readonly ok: false; readonly error: PlainError };
+
+/** Errors cross the thread border as plain values: structured clone would lose their class and their fields. */
+export interface PlainError {
+  readonly message: string;
+  readonly stack: string | undefined;
+  /** The errno name of a failed system call. */
+  readonly code: string | undefined;
+  readonly cause: PlainError | undefined;
+  /** Of a BuildError. */
+  readonly build: { readonly kind: ErrorKind; readonly details: Omit<BuildErrorDetails, 'cause'> } | undefined;
+}
 
 interface Waiting {
   readonly name: JobName;
@@ -45,13 +48,15 @@ export class JobPool implements Disposable {
     });
   }
 
-  /** Stops every thread where it stands; jobs under way reject with `reason`. */
+  /**
+   * Stops every thread where it stands. Jobs that wait reject with `reason` at once, those under way when their thread has ended: whoever
+   * awaits them may remove what they were writing to.
+   */
   close(reason: Error): void {
     if (this.#closed !== undefined) return;
     this.#closed = reason;
-    for (const waiting of [...this.#queue.splice(0), ...this.#busy.values()]) waiting.reject(reason);
+    for (const waiting of this.#queue.splice(0)) waiting.reject(reason);
     for (const worker of [...this.#idle, ...this.#busy.keys()]) void worker.terminate();
-    this.#busy.clear();
   }
 
   [Symbol.dispose](): void {
@@ -73,11 +78,8 @@ export class JobPool implements Disposable {
     // Many builds need no thread, and the module is one of Node's larger ones.
     const worker = new (process.getBuiltinModule('node:worker_threads').Worker)(new URL('./worker.js', import.meta.url));
     worker.on('message', (reply: JobReply) => this.#settle(worker, reply));
-    worker.on('error', (error) => {
-      this.#busy.get(worker)?.reject(error);
-      this.#busy.delete(worker);
-      this.#dispatch();
-    });
+    worker.on('error', (error) => this.#drop(worker, error));
+    worker.on('exit', (status) => this.#drop(worker, new Error(`a thread ended with status ${status}`)));
     return worker;
   }
 
@@ -88,13 +90,23 @@ export class JobPool implements Disposable {
     this.#idle.push(worker);
     worker.unref();
     if (reply.ok) waiting.resolve(reply.result);
-    else waiting.reject(toError(reply));
+    else waiting.reject(toError(reply.error));
+    this.#dispatch();
+  }
+
+  /** A thread that has ended, or is about to: neither gets another job. */
+  #drop(worker: Worker, error: Error): void {
+    const place = this.#idle.indexOf(worker);
+    if (place !== -1) this.#idle.splice(place, 1);
+    this.#busy.get(worker)?.reject(this.#closed ?? error);
+    this.#busy.delete(worker);
     this.#dispatch();
   }
 }
 
-function toError(reply: Extract<JobReply, { ok: false }>): BuildError {
-  const error = new BuildError(reply.kind, reply.message, reply.details);
-  if (reply.stack !== undefined) error.stack = reply.stack;
-  return error;
+function toError({ message, stack, code, cause, build }: PlainError): Error {
+  const of = cause === undefined ? {} : { cause: toError(cause) };
+  const error = build === undefined ? new Error(message, of) : new BuildError(build.kind, message, { ...build.details, ...of });
+  if (stack !== undefined) error.stack = stack;
+  return code === undefined ? error : Object.assign(error, { code });
 }

@@ -61,13 +61,15 @@ export async function runStages(context: StageContext): Promise<StageResult> {
     if (result === undefined) throw new Error(`stage ${index} is used before it is planned`);
     return result;
   };
+  const layers: Promise<Layer>[] = [];
   for (const stage of context.plan.stages) {
-    const result = new StageRun(context, stage, resultOf).run();
+    const result = new StageRun({ context, stage, resultOf, layers }).run();
     result.catch((error: unknown) => context.stop.abort(error));
     results.set(stage.index, result);
   }
   // Nothing may go on in the background when this returns: what it uses is removed then.
   await Promise.allSettled(results.values());
+  await Promise.allSettled(layers);
   context.stop.signal.throwIfAborted();
   return resultOf(context.plan.target);
 }
@@ -75,20 +77,30 @@ export async function runStages(context: StageContext): Promise<StageResult> {
 /** Steps that make files. */
 type FileStep = RunStep | CopyStep | WorkdirStep;
 
+interface StageRunRequest {
+  readonly context: StageContext;
+  readonly stage: PlannedStage;
+  readonly resultOf: (index: number) => Promise<StageResult>;
+  /** Takes every layer that is written in the background. */
+  readonly layers: Promise<Layer>[];
+}
+
 /** The state of one stage on its way from FROM to its last instruction. */
 class StageRun {
   readonly #context: StageContext;
   readonly #stage: PlannedStage;
   readonly #demand: StageDemand;
-  readonly #resultOf: (index: number) => Promise<StageResult>;
+  readonly #resultOf: StageRunRequest['resultOf'];
+  readonly #layers: StageRunRequest['layers'];
   readonly #history: HistoryLayer[] = [];
   #view: readonly ViewLayer[] = [];
   #base: Image | undefined;
 
-  constructor(context: StageContext, stage: PlannedStage, resultOf: (index: number) => Promise<StageResult>) {
+  constructor({ context, stage, resultOf, layers }: StageRunRequest) {
     this.#context = context;
     this.#stage = stage;
     this.#resultOf = resultOf;
+    this.#layers = layers;
     const demand = context.demands.get(stage.index);
     if (demand === undefined) throw new Error(`stage ${stage.index} has no demand`);
     this.#demand = demand;
@@ -119,11 +131,16 @@ class StageRun {
       this.#base = parent.base;
       this.#history.push(...parent.history);
     } else if (base.kind === 'image') {
-      const { bases } = this.#context;
-      this.#base = bases.get(base.key);
-      if (this.#demand.diskSteps > 0) this.#view = await bases.extract(base.key);
-      else if (this.#demand.lastView >= 0) this.#view = await bases.index(base.key);
+      this.#base = this.#context.bases.get(base.key);
+      this.#view = await this.#viewOf(base.key).catch((error: unknown) => {
+        throw atRange(error, this.#stage.range);
+      });
     }
+  }
+
+  async #viewOf(baseKey: string): Promise<readonly ViewLayer[]> {
+    if (this.#demand.diskSteps > 0) return this.#context.bases.extract(baseKey);
+    return this.#demand.lastView >= 0 ? this.#context.bases.index(baseKey) : [];
   }
 
   async #take(step: FileStep, position: number): Promise<void> {
@@ -174,8 +191,10 @@ class StageRun {
       below: this.#view,
     };
     const { pool, progress } = this.#context;
-    const inline = isSmallCopy(copy);
-    if (onDisk || (await unpacksArchive(copy))) {
+    const unpacks = await unpacksArchive(copy);
+    // What an archive holds cannot be told from its size.
+    const inline = !unpacks && isSmallCopy(copy);
+    if (onDisk || unpacks) {
       const { dir } = await this.#newDirectories(step);
       makeUpper(dir, openRootView(this.#view));
       const { warnings } = await pool.run('copyToDirectory', { copy, dir }, { inline });
@@ -219,9 +238,14 @@ class StageRun {
     this.#keep(step, this.#adopt(step, written, job));
   }
 
-  #keep(step: Step, layer: Promise<Layer>): void {
+  #keep(step: Step, written: Promise<Layer>): void {
+    const createdMs = Date.now();
+    const layer = written.catch((error: unknown) => {
+      throw atRange(error, step.range);
+    });
     layer.catch((error: unknown) => this.#context.stop.abort(error));
-    this.#history.push({ step, createdMs: Date.now(), layer });
+    this.#layers.push(layer);
+    this.#history.push({ step, createdMs, layer });
   }
 
   async #adopt(step: Step, written: WrittenStep['written'], job: LayerOptions): Promise<Layer> {

@@ -1,12 +1,12 @@
 import { parentPort } from 'node:worker_threads';
-import { BuildError } from './base/errors.js';
+import { BuildError, errnoOf } from './base/errors.js';
 import { callJob, type JobArgs, type JobName } from './jobs.js';
-import type { JobReply } from './pool.js';
+import type { JobReply, PlainError } from './pool.js';
 
 parentPort?.on('message', ({ name, args }: { name: JobName; args: JobArgs<JobName> }) => {
   callJob(name, args).then(
     (result) => reply({ ok: true, result }),
-    (error: unknown) => reply(toReply(error)),
+    (error: unknown) => reply({ ok: false, error: toPlain(error) }),
   );
 });
 
@@ -14,17 +14,23 @@ function reply(message: JobReply): void {
   parentPort?.postMessage(message);
 }
 
-function toReply(error: unknown): JobReply {
-  if (error instanceof BuildError) {
-    const { kind, message, hint, range, exitCode, lastLines } = error;
-    const details = {
-      ...(hint === undefined ? {} : { hint }),
-      ...(range === undefined ? {} : { range }),
-      ...(exitCode === undefined ? {} : { exitCode }),
-      ...(lastLines === undefined ? {} : { lastLines }),
-    };
-    return { ok: false, kind, message, details };
-  }
-  const { message, stack } = error instanceof Error ? error : new Error(String(error));
-  return { ok: false, kind: 'internal', message, details: {}, ...(stack === undefined ? {} : { stack }) };
+function toPlain(error: unknown): PlainError {
+  if (!(error instanceof Error)) return { message: String(error), stack: undefined, code: undefined, cause: undefined, build: undefined };
+  const { message, stack, cause } = error;
+  return {
+    message,
+    stack,
+    code: errnoOf(error),
+    cause: cause instanceof Error ? toPlain(cause) : undefined,
+    build: error instanceof BuildError ? { kind: error.kind, details: detailsOf(error) } : undefined,
+  };
+}
+
+function detailsOf({ hint, range, exitCode, lastLines }: BuildError): NonNullable<PlainError['build']>['details'] {
+  return {
+    ...(hint === undefined ? {} : { hint }),
+    ...(range === undefined ? {} : { range }),
+    ...(exitCode === undefined ? {} : { exitCode }),
+    ...(lastLines === undefined ? {} : { lastLines }),
+  };
 }

@@ -53,7 +53,7 @@ function isDirectory(source: string | Readable): source is string {
 async function loadLayout(store: Store, dir: string): Promise<LoadedImage[]> {
   const { manifests } = await readLayout(dir);
   const images = byDigest(manifests);
-  for (const { descriptor } of images) await importFromLayout(store, dir, descriptor);
+  for (const { descriptor } of images) await importFromLayout(store, { dir, descriptor });
   return images;
 }
 
@@ -68,7 +68,8 @@ async function loadArchive(store: Store, source: string | Readable): Promise<Loa
       : byDigest(parseIndex(index, { maxBytes: MAX_INDEX_BYTES }).manifests);
   // Archives of both kinds at once name their images in one of them only, when they are old.
   if (images.length > 0 && (legacy === undefined || images.some((image) => image.names.length > 0))) {
-    for (const { descriptor } of images) await importMembers(store, members, descriptor);
+    const done = new Set<Digest>();
+    for (const { descriptor } of images) await importMembers({ store, members, done }, descriptor);
     return images;
   }
   if (legacy !== undefined) return await loadLegacy(store, members, legacy);
@@ -97,13 +98,23 @@ function toName(text: string | undefined): string | undefined {
   }
 }
 
-async function importMembers(store: Store, members: Members, descriptor: Descriptor): Promise<void> {
+interface Import {
+  readonly store: Store;
+  readonly members: Members;
+  /** What several indexes list is read once. */
+  readonly done: Set<Digest>;
+}
+
+async function importMembers(to: Import, descriptor: Descriptor): Promise<void> {
+  const { store, members, done } = to;
+  if (done.has(descriptor.digest)) return;
+  done.add(descriptor.digest);
   const bytes = members.read(blobPath(descriptor.digest), MAX_MANIFEST_BYTES);
   if (bytes === undefined) throw missing(blobPath(descriptor.digest));
   if (isIndex(descriptor)) {
     for (const child of parseIndex(bytes).manifests) {
       // An index may list images that the archive leaves out: those of other platforms.
-      if (members.find(blobPath(child.digest)) !== undefined) await importMembers(store, members, child);
+      if (members.find(blobPath(child.digest)) !== undefined) await importMembers(to, child);
     }
   } else {
     const manifest = parseManifest(bytes);

@@ -50,21 +50,18 @@ export function openLayerDir({ path: dir, implied }: LayerDir): LayerReader {
       }));
     },
     xattrs: (path) => readImageXattrs(at(path)),
-    readFile: (path, maxBytes) => readRegularFile(at(path), maxBytes),
+    readFile: (path, maxBytes) => readRegularFile(at(path), { path, maxBytes }),
   };
 }
 
 /** Neither may a FIFO that an image put there block the build, nor a device or a symlink lead out of the layer. */
-function readRegularFile(path: FsPath, maxBytes: number): Buffer | undefined {
-  const fd = openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
+function readRegularFile(fsPath: FsPath, { path, maxBytes }: { readonly path: ByteString; readonly maxBytes: number }): Buffer | undefined {
+  const fd = openSync(fsPath, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
   try {
     const stats = fstatSync(fd);
     if (!stats.isFile()) return undefined;
     if (stats.size > maxBytes) {
-      throw new BuildError(
-        'input',
-        `file "${toText(path.toString('latin1'))}" is too large: got ${stats.size} bytes, want at most ${maxBytes}`,
-      );
+      throw new BuildError('input', `file "${toText(path)}" of the image is too large: got ${stats.size} bytes, want at most ${maxBytes}`);
     }
     const bytes = Buffer.alloc(stats.size);
     let length = 0;

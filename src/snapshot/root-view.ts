@@ -1,5 +1,6 @@
-import type { ByteString, FsPath } from '../base/bytes.js';
-import type { EntryType, TarEntry, Xattrs } from '../tar/entry.js';
+import type { ByteString } from '../base/bytes.js';
+import type { NodeStat } from '../os/stat.js';
+import type { TarEntry, Xattrs } from '../tar/entry.js';
 
 /**
  * One layer of a root file system: a directory in the kernel's overlay format (whiteout = character device 0/0, opaque = xattr
@@ -18,23 +19,8 @@ export interface LayerIndex {
 
 export type ViewLayer = LayerDir | LayerIndex;
 
-export interface ViewStat {
-  readonly type: Exclude<EntryType, 'hardlink'> | 'socket';
-  readonly mode: number;
-  readonly uid: number;
-  readonly gid: number;
-  readonly sizeBytes: number;
-  readonly mtimeSeconds: number;
-  readonly devMajor: number;
-  readonly devMinor: number;
-  /** Identity of the inode, so that hard links can be found: `device:inode`. */
-  readonly inode: string;
-  readonly linkCount: number;
-  /** Text of a symlink. */
-  readonly linkTarget?: ByteString;
-  /** Where the bytes lie. */
-  readonly fsPath: FsPath;
-}
+/** What a view has at a path; `fsPath` is where the bytes lie. */
+export type ViewStat = NodeStat;
 
 /**
  * The union of a chain of layers, read without a mount. Paths are relative to the root (`''` is the root) and are looked up as they stand: no

@@ -1,13 +1,14 @@
-import { createHash, type Hash } from 'node:crypto';
-import { createReadStream, createWriteStream } from 'node:fs';
-import { rm } from 'node:fs/promises';
+import { createHash } from 'node:crypto';
+import { createWriteStream, existsSync, statSync } from 'node:fs';
+import { open, type FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { BuildError, errnoOf } from '../base/errors.js';
+import type { Digest } from '../oci/digest.js';
 import { MediaType, type Descriptor } from '../oci/types.js';
 import { MAX_CONFIG_BYTES, MAX_MANIFEST_BYTES, parseIndex, parseManifest } from '../oci/validate.js';
 import { toWriteError } from './files.js';
-import { blobPath, readBlob, readLayout } from './layout.js';
+import { blobPath, hasBlob, readBlob, readLayout } from './layout.js';
 import type { Store } from './store.js';
 
 const REF_NAME = 'org.opencontainers.image.ref.name';
@@ -41,22 +42,32 @@ export async function findInLayout({ path, tag, digest }: LayoutImage): Promise<
   });
 }
 
+export interface ImportRequest {
+  /** Of the layout. */
+  readonly dir: string;
+  readonly descriptor: Descriptor;
+  /** Stops the import; what it has brought so far stays. */
+  readonly signal?: AbortSignal;
+}
+
 /**
  * Brings an image, or an index with everything that it lists and the layout has, into the store. Every byte is read through and compared with its
  * digest on the way; what the store has already is not read.
- * @throws BuildError `input` naming a blob that is missing or damaged
+ * @throws BuildError `input` naming a blob that is missing or damaged, or the reason of the signal
  */
-export async function importFromLayout(store: Store, dir: string, descriptor: Descriptor): Promise<void> {
-  if (isIndex(descriptor)) {
-    const bytes = await readBlob(dir, descriptor, { maxBytes: MAX_MANIFEST_BYTES });
-    for (const child of parseIndex(bytes).manifests) await importFromLayout(store, dir, child);
-    await store.putBlob(bytes, descriptor.mediaType);
-    return;
-  }
+export async function importFromLayout(store: Store, { dir, descriptor, signal }: ImportRequest): Promise<void> {
   const bytes = await readBlob(dir, descriptor, { maxBytes: MAX_MANIFEST_BYTES });
-  const manifest = parseManifest(bytes);
-  await store.putBlob(await readBlob(dir, manifest.config, { maxBytes: MAX_CONFIG_BYTES }), manifest.config.mediaType);
-  await Promise.all(manifest.layers.map((layer) => importBlob(store, dir, layer)));
+  if (isIndex(descriptor)) {
+    for (const child of parseIndex(bytes).manifests) {
+      // An index may list images that the layout leaves out: those of other platforms.
+      if (existsSync(blobPath(dir, child.digest))) await importFromLayout(store, { dir, descriptor: child, ...(signal && { signal }) });
+    }
+  } else {
+    const manifest = parseManifest(bytes);
+    await store.putBlob(await readBlob(dir, manifest.config, { maxBytes: MAX_CONFIG_BYTES }), manifest.config.mediaType);
+    // One after the other: hashing keeps the thread busy, and of several at once the others would go on when one fails.
+    for (const layer of manifest.layers) await importBlob(store, { dir, descriptor: layer, ...(signal && { signal }) });
+  }
   await store.putBlob(bytes, descriptor.mediaType);
 }
 
@@ -64,42 +75,51 @@ export function isIndex({ mediaType }: Descriptor): boolean {
   return mediaType === MediaType.ociIndex || mediaType === MediaType.dockerIndex;
 }
 
-async function importBlob(store: Store, dir: string, descriptor: Descriptor): Promise<void> {
+async function importBlob(store: Store, { dir, descriptor, signal }: ImportRequest): Promise<void> {
   if (store.hasBlob(descriptor)) return;
+  const source = blobPath(dir, descriptor.digest);
+  const file = await openBlob(source, descriptor);
   await using temp = await store.tempDir();
   const tempFile = join(temp.path, 'blob');
   const hash = createHash('sha256');
-  let sizeBytes = 0;
-  const source = blobPath(dir, descriptor.digest);
   try {
     await pipeline(
-      createReadStream(source, { highWaterMark: 1 << 20 }),
+      file.createReadStream({ highWaterMark: 1 << 20 }),
       async function* (chunks: AsyncIterable<Buffer>) {
         for await (const chunk of chunks) {
           hash.update(chunk);
-          sizeBytes += chunk.length;
           yield chunk;
         }
       },
       createWriteStream(tempFile, { mode: 0o600 }),
+      { ...(signal && { signal }) },
     );
   } catch (error) {
-    await rm(tempFile, { force: true });
-    if (errnoOf(error) !== 'ENOENT') throw toWriteError(error, tempFile);
-    throw new BuildError('input', `blob ${descriptor.digest} is missing: no file "${source}"`, { cause: error });
+    signal?.throwIfAborted();
+    throw toWriteError(error, tempFile);
   }
-  checkCopied(source, descriptor, hash, sizeBytes);
+  checkCopied(source, descriptor, { digest: digestFromHex(hash.digest('hex')), size: statSync(tempFile).size });
   await store.adoptBlob(tempFile, descriptor);
 }
 
-function checkCopied(source: string, want: Descriptor, hash: Hash, sizeBytes: number): void {
-  const digest = `sha256:${hash.digest('hex')}`;
-  if (digest === want.digest && sizeBytes === want.size) return;
-  throw new BuildError(
-    'input',
-    `blob "${source}" is damaged: got ${digest} with ${sizeBytes} bytes, want ${want.digest} with ${want.size} bytes`,
-    {
-      hint: 'make or fetch that layout again',
-    },
-  );
+/** A file of the right size: whatever else a layout has there, a FIFO or a terabyte, is not read. */
+async function openBlob(path: string, descriptor: Descriptor): Promise<FileHandle> {
+  const found = statSync(path, { throwIfNoEntry: false });
+  if (found === undefined) throw new BuildError('input', `blob ${descriptor.digest} is missing: no file "${path}"`);
+  if (!found.isFile()) throw new BuildError('input', `blob "${path}" is not a file`);
+  if (found.size !== descriptor.size) throw damaged(path, `${found.size} bytes`, `${descriptor.size} bytes`);
+  try {
+    return await open(path, 'r');
+  } catch (error) {
+    throw new BuildError('input', `cannot read blob "${path}": ${systemErrorText(error)}`, { cause: error });
+  }
+}
+
+function checkCopied(path: string, want: Descriptor, got: Pick<Descriptor, 'digest' | 'size'>): void {
+  if (got.digest === want.digest && got.size === want.size) return;
+  throw damaged(path, `${got.digest} with ${got.size} bytes`, `${want.digest} with ${want.size} bytes`);
+}
+
+function damaged(path: string, got: string, want: string): BuildError {
+  return new BuildError('input', `blob "${path}" is damaged: got ${got}, want ${want}`, { hint: 'make or fetch that layout again' });
 }

@@ -5,9 +5,11 @@ import { addCases } from './cases/add.js';
 import type { ConformanceCase, ExplainedDifference } from './cases/case.js';
 import { configCases } from './cases/config.js';
 import { copyCases } from './cases/copy.js';
+import { copyMetadataCases } from './cases/copy-metadata.js';
 import { ignoreCases } from './cases/ignore.js';
 import { runCases } from './cases/run.js';
 import { stageCases } from './cases/stages.js';
+import { wordCases } from './cases/words.js';
 import { compareOutcomes, Lab, whyNoLab } from './lab.js';
 
 const reason = whyNoLab();
@@ -23,7 +25,16 @@ describe.skipIf(reason !== undefined)('the images of tsbuild and of buildah diff
   });
   afterAll(() => lab?.[Symbol.dispose]());
 
-  for (const [group, cases] of Object.entries({ configCases, runCases, copyCases, addCases, ignoreCases, stageCases })) {
+  for (const [group, cases] of Object.entries({
+    wordCases,
+    configCases,
+    runCases,
+    copyCases,
+    copyMetadataCases,
+    addCases,
+    ignoreCases,
+    stageCases,
+  })) {
     describe(group, () => {
       for (const request of cases) check(request);
     });

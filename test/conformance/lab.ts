@@ -1,5 +1,6 @@
 import { execFileSync, spawnSync } from 'node:child_process';
-import { existsSync, lutimesSync, mkdirSync, mkdtempSync, readdirSync, rmSync, statfsSync } from 'node:fs';
+import { randomUUID } from 'node:crypto';
+import { existsSync, lutimesSync, mkdirSync, readdirSync, rmSync, statfsSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { toFsPath } from '../../src/base/bytes.js';
@@ -29,7 +30,8 @@ export const TAG = '1';
 
 /** tsbuild and buildah side by side, each with a store of its own that has the same base image. */
 export class Lab implements Disposable {
-  readonly dir = mkdtempSync(join(fastPlace(), 'tsbuild-conformance-'));
+  /** In lower case: buildah makes the name of an image that it pulls from a layout of the path. */
+  readonly dir = join(fastPlace(), `tsbuild-conformance-${randomUUID()}`);
   readonly buildah: Buildah;
   readonly #store = join(this.dir, 'store');
   /** Older than any file that a build makes, by more than the clock of the file system lags. */
@@ -38,7 +40,7 @@ export class Lab implements Disposable {
 
   private constructor() {
     const storage = join(this.dir, 'buildah');
-    mkdirSync(storage);
+    mkdirSync(storage, { recursive: true, mode: 0o700 });
     this.buildah = new Buildah(storage, canOverlay(this.dir) ? 'overlay' : 'vfs');
   }
 

@@ -2,7 +2,7 @@ import { closeSync, openSync, readSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { fromText, toFsPath, type ByteString } from '../../src/base/bytes.js';
-import { missingProgram, scratchDir, tsbuild, writeFiles } from '../helpers/cli.js';
+import { missingProgram, tsbuild, writeFiles } from '../helpers/cli.js';
 import {
   addBusybox,
   addPrograms,
@@ -14,6 +14,7 @@ import {
   unpackWithUmoci,
 } from '../helpers/image-tools.js';
 import { readTree, type Tree, type TreeNode } from '../helpers/tree.js';
+import { Workshop } from '../helpers/workshop.js';
 import { LAYER_ROWS, type LayerRow } from './layer-rows.js';
 
 const missing = missingProgram('runc', 'busybox', 'umoci', 'skopeo', 'buildah', 'setcap', 'setfattr', 'tar', 'unshare', 'ldd');
@@ -23,18 +24,18 @@ if (reason !== undefined) process.stderr.write(`skipped: test/e2e/layers.test.ts
 const dirOf = (row: LayerRow): string => `row${LAYER_ROWS.indexOf(row)}`;
 
 describe.skipIf(reason !== undefined)('a RUN becomes a layer', () => {
-  const scratch = scratchDir();
-  const layout = join(scratch.path, 'oci');
-  const umociRoot = join(scratch.path, 'umoci');
+  const shop = new Workshop();
+  const layout = shop.at('oci');
+  const umociRoot = shop.at('umoci');
   let buildah: BuildahMount | undefined;
   let layers: readonly string[] = [];
   const trees = new Map<string, Tree>();
 
   beforeAll(async () => {
-    const context = writeFiles(join(scratch.path, 'context'), { Dockerfile: toDockerfile(LAYER_ROWS) });
+    const context = writeFiles(shop.at('context'), { Dockerfile: toDockerfile(LAYER_ROWS) });
     addBusybox(context);
     addPrograms(context, ['setcap', 'setfattr']);
-    const built = tsbuild(['--root', join(scratch.path, 'store'), '--oci-layout', `${layout}:rows`, context]);
+    const built = tsbuild(['--root', shop.store, '--oci-layout', `${layout}:rows`, context]);
     expect(built.stderr).toContain('built sha256:');
     layers = readManifest(layout, 'rows').layers.map((layer) => layer.digest);
     trees.set('umoci', readTree(unpackWithUmoci(layout, 'rows', umociRoot)));
@@ -44,7 +45,7 @@ describe.skipIf(reason !== undefined)('a RUN becomes a layer', () => {
 
   afterAll(async () => {
     await buildah?.close();
-    scratch[Symbol.dispose]();
+    shop[Symbol.dispose]();
   });
 
   it.each(LAYER_ROWS)('$title', (row) => {
@@ -116,15 +117,15 @@ function formatTime(seconds: number): string {
 }
 
 describe.skipIf(reason !== undefined)('what the container needs leaves no trace', () => {
-  const scratch = scratchDir();
-  afterAll(() => scratch[Symbol.dispose]());
+  const shop = new Workshop();
+  afterAll(() => shop[Symbol.dispose]());
 
   /** Members of the last layer of an image on busybox. */
   function lastLayer(name: string, dockerfile: string): { members: ByteString[]; layers: number; layout: string } {
-    const context = writeFiles(join(scratch.path, name), { Dockerfile: `${BUSYBOX_BASE}${dockerfile}` });
+    const context = writeFiles(shop.at(name), { Dockerfile: `${BUSYBOX_BASE}${dockerfile}` });
     addBusybox(context);
-    const layout = join(scratch.path, `${name}-oci`);
-    const built = tsbuild(['--root', join(scratch.path, 'store'), '--oci-layout', `${layout}:last`, context]);
+    const layout = shop.at(`${name}-oci`);
+    const built = tsbuild(['--root', shop.store, '--oci-layout', `${layout}:last`, context]);
     expect(built.stderr).toContain('built sha256:');
     const manifest = readManifest(layout);
     return { members: listLayer(layout, manifest.layers.at(-1)?.digest ?? ''), layers: manifest.layers.length, layout };
@@ -143,7 +144,7 @@ describe.skipIf(reason !== undefined)('what the container needs leaves no trace'
       ].join('\n'),
     );
     expect(members).toEqual([]);
-    const root = unpackWithUmoci(layout, 'last', join(scratch.path, 'full-root'));
+    const root = unpackWithUmoci(layout, 'last', shop.at('full-root'));
     expect(statSync(join(root, 'etc')).mtimeMs).toBe(1_000_000_000_000);
     expect([...readTree(root).keys()].filter((path) => /^(?:etc|dev|proc|sys)/.test(path))).toEqual(['etc', 'etc/mark']);
   });

@@ -7,42 +7,42 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { missingProgram, scratchDir, tsbuild, writeFiles } from '../helpers/cli.js';
+import { missingProgram, tsbuild, writeFiles } from '../helpers/cli.js';
 import { debianRootfs, missingMirror } from '../helpers/debian.js';
 import { readConfig, readManifest, run } from '../helpers/image-tools.js';
+import { Workshop } from '../helpers/workshop.js';
 
 const APP = fileURLToPath(new URL('node-app/', import.meta.url));
 const TIMEOUT_MS = 20 * 60_000;
 
-const reason = missingProgram('runc', 'umoci', 'mmdebstrap', 'npm') ?? (process.getuid?.() === 0 ? missingMirror() : 'not root');
+const reason = missingProgram('runc', 'umoci', 'mmdebstrap', 'apt-get', 'npm') ?? (process.getuid?.() === 0 ? missingMirror() : 'not root');
 if (reason !== undefined) process.stderr.write(`skipped: test/e2e/node-app.test.ts: ${reason}\n`);
 
 describe.skipIf(reason !== undefined)('a Node.js application on Debian', () => {
-  const scratch = scratchDir();
-  const layout = join(scratch.path, 'oci');
-  const store = join(scratch.path, 'store');
+  const shop = new Workshop();
+  const layout = shop.at('oci');
 
   /** Builds and says how long it took. */
   function build(what: string, args: readonly string[]): void {
     const startedMs = performance.now();
-    const result = tsbuild(['--root', store, '--progress', 'plain', ...args], { timeoutMs: TIMEOUT_MS });
+    const result = tsbuild(['--root', shop.store, '--progress', 'plain', ...args], { timeoutMs: TIMEOUT_MS });
     expect(result.status, result.stderr.slice(-4000)).toBe(0);
     process.stderr.write(`${what}: ${((performance.now() - startedMs) / 1000).toFixed(1)} s\n`);
   }
 
   beforeAll(() => {
-    const base = writeFiles(join(scratch.path, 'base'), { Dockerfile: 'FROM scratch\nADD rootfs.tar /\nCMD ["bash"]\n' });
+    const base = writeFiles(shop.at('base'), { Dockerfile: 'FROM scratch\nADD rootfs.tar /\nCMD ["bash"]\n' });
     copyFileSync(debianRootfs(), join(base, 'rootfs.tar'));
     build('Debian from its root file system', ['-t', 'debian:bookworm', base]);
 
-    const context = join(scratch.path, 'app');
+    const context = shop.at('app');
     cpSync(APP, context, { recursive: true });
     writeFileSync(join(context, 'host-ca.crt'), hostCertificates());
     const registry = run('npm', ['config', 'get', 'registry']).trim();
     build('the application', ['-t', 'greeter:1', '--build-arg', `npm_config_registry=${registry}`, '--oci-layout', layout, context]);
   }, TIMEOUT_MS);
 
-  afterAll(() => scratch[Symbol.dispose]());
+  afterAll(() => shop[Symbol.dispose]());
 
   it('has what the Dockerfile says', () => {
     const { config, rootfs, history } = readConfig(layout, '1');
@@ -61,7 +61,7 @@ describe.skipIf(reason !== undefined)('a Node.js application on Debian', () => {
   });
 
   it('answers under runc as its user', async () => {
-    const bundle = join(scratch.path, 'bundle');
+    const bundle = shop.at('bundle');
     run('umoci', ['unpack', '--image', `${layout}:1`, bundle]);
     expect(existsSync(join(bundle, 'rootfs/usr/local/share/host-ca.crt'))).toBe(false);
     expect(existsSync(join(bundle, 'rootfs/var/lib/dpkg/info/npm.list'))).toBe(false);

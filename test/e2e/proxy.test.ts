@@ -7,8 +7,9 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { gunzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { missingProgram, scratchDir, startTsbuild, writeFiles } from '../helpers/cli.js';
-import { addBusybox, BUSYBOX_BASE, readConfig } from '../helpers/image-tools.js';
+import { missingProgram, startTsbuild } from '../helpers/cli.js';
+import { BUSYBOX_BASE, readConfig } from '../helpers/image-tools.js';
+import { Workshop } from '../helpers/workshop.js';
 
 const missing = missingProgram('runc', 'busybox', 'tinyproxy');
 if (missing !== undefined) process.stderr.write(`skipped: test/e2e/proxy.test.ts: ${missing}\n`);
@@ -23,10 +24,9 @@ interface Outcome {
 }
 
 describe.skipIf(missing !== undefined)('a build behind a proxy that asks for a password', () => {
-  const scratch = scratchDir();
-  const log = join(scratch.path, 'proxy.log');
-  const store = join(scratch.path, 'store');
-  const context = join(scratch.path, 'context');
+  const shop = new Workshop();
+  const log = shop.at('proxy.log');
+  let context = '';
   const requests: string[] = [];
   let server: Server | undefined;
   let proxy: ChildProcess | undefined;
@@ -41,10 +41,10 @@ describe.skipIf(missing !== undefined)('a build behind a proxy that asks for a p
     });
     await once(server.listen(0, '127.0.0.1'), 'listening');
     origin = `http://127.0.0.1:${portOf(server)}`;
+    context = shop.busyboxContext('');
     const port = await freePort();
-    proxy = await startProxy({ dir: scratch.path, log, port });
+    proxy = await startProxy({ dir: shop.dir, log, port });
     address = `127.0.0.1:${port}`;
-    addBusybox(writeFiles(scratch.path, { context: undefined }) && context);
   });
 
   afterAll(async () => {
@@ -53,18 +53,18 @@ describe.skipIf(missing !== undefined)('a build behind a proxy that asks for a p
       proxy.kill('SIGKILL');
       await once(proxy, 'close');
     }
-    scratch[Symbol.dispose]();
+    shop[Symbol.dispose]();
   });
 
   /** The server is in this process: the build must not block it. */
   async function build(lines: readonly string[], args: readonly string[]): Promise<Outcome> {
     const name = `build${builds++}`;
-    const file = join(scratch.path, `${name}.Dockerfile`);
+    const file = shop.at(`${name}.Dockerfile`);
     writeFileSync(file, `${BUSYBOX_BASE}${lines.join('\n')}\n`);
-    const layout = join(scratch.path, name);
-    const metadata = join(scratch.path, `${name}.json`);
+    const layout = shop.at(name);
+    const metadata = shop.at(`${name}.json`);
     const outputs = ['--oci-layout', `${layout}:1`, '--load', '-t', name, '--metadata-file', metadata];
-    const child = startTsbuild(['--root', store, '--progress', 'plain', '-f', file, ...outputs, ...args, context]);
+    const child = startTsbuild(['--root', shop.store, '--progress', 'plain', '-f', file, ...outputs, ...args, context]);
     let output = '';
     for (const stream of [child.stdout, child.stderr]) stream?.on('data', (chunk: Buffer) => (output += chunk.toString()));
     const [status] = (await once(child, 'close')) as [number | null];
@@ -77,7 +77,7 @@ describe.skipIf(missing !== undefined)('a build behind a proxy that asks for a p
   /** Files and streams in which one of the words stands. */
   function leaks(outcome: Outcome): string[] {
     const words = [PASSWORD, address];
-    const found = [store, outcome.layout, outcome.metadata].flatMap(filesBelow).filter((path) => {
+    const found = [shop.store, outcome.layout, outcome.metadata].flatMap(filesBelow).filter((path) => {
       const bytes = readFileSync(path);
       const plain = bytes[0] === 0x1f && bytes[1] === 0x8b ? gunzipSync(bytes) : bytes;
       return words.some((word) => plain.includes(word));

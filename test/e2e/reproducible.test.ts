@@ -65,9 +65,12 @@ describe.skipIf(missing !== undefined)('SOURCE_DATE_EPOCH', () => {
   });
 });
 
+/** Of files; whiteouts have none that means anything. */
 function memberTimes(layer: string): number[] {
   const lines = run('tar', ['--full-time', '-tvf', layer], { env: { TZ: 'UTC' } })
     .trim()
     .split('\n');
-  return lines.map((line) => Date.parse(`${/\d{4}-\d\d-\d\d \d\d:\d\d:\d\d/.exec(line)?.[0].replace(' ', 'T')}Z`) / 1000);
+  return lines
+    .filter((line) => !line.includes('/.wh.'))
+    .map((line) => Date.parse(`${/\d{4}-\d\d-\d\d \d\d:\d\d:\d\d/.exec(line)?.[0].replace(' ', 'T')}Z`) / 1000);
 }

@@ -1,18 +1,30 @@
-import { spawnSync } from 'node:child_process';
-import { renameSync, rmSync, statSync } from 'node:fs';
+import { spawnSync, type SpawnSyncReturns } from 'node:child_process';
+import { mkdirSync, renameSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { run } from './image-tools.js';
+import { scratchDir } from './cli.js';
 
+const PROBE = { encoding: 'utf8', timeout: 60_000 } as const;
 const ONE_DAY_MS = 24 * 60 * 60 * 1000;
 
 /** Why packages cannot be fetched here; `undefined` when they can. */
 export function missingMirror(): string | undefined {
-  const indexes = run('apt-get', ['indextargets', '--format', '$(SITE)']).trim();
-  if (indexes === '') return 'apt has no sources';
-  const npm = spawnSync('npm', ['view', 'express', 'version'], { encoding: 'utf8', timeout: 60_000 });
-  if (npm.status !== 0) return `npm reaches no registry: ${npm.stderr.trim().split('\n')[0] ?? ''}`;
-  return undefined;
+  return failureOf('apt-get', aptUpdate()) ?? failureOf('npm', spawnSync('npm', ['view', 'express', 'version'], PROBE));
+}
+
+/** Fetches the package lists to a place of its own. */
+function aptUpdate(): SpawnSyncReturns<string> {
+  using scratch = scratchDir();
+  const lists = join(scratch.path, 'lists');
+  mkdirSync(join(lists, 'partial'), { recursive: true });
+  const places = [`Dir::State::Lists=${lists}`, `Dir::Cache=${scratch.path}`, 'APT::Sandbox::User=root'];
+  const options = ['APT::Update::Error-Mode=any', ...places].flatMap((option) => ['-o', option]);
+  return spawnSync('apt-get', ['-q', 'update', ...options], PROBE);
+}
+
+function failureOf(program: string, { status, stderr, error }: SpawnSyncReturns<string>): string | undefined {
+  if (status === 0) return undefined;
+  return `${program} reaches no mirror: ${error?.message ?? stderr.trim().split('\n').at(-1) ?? ''}`;
 }
 
 /** The root file system of a small Debian as a tar, made once a day and kept beside other temporary files. */

@@ -41,7 +41,7 @@ function compareRecords(
 }
 
 /** One line about a file: `file 0644 0:0 "text"`. */
-export function summary({ type, mode, owner, content, target, device }: NodeFacts): string {
+function summary({ type, mode, owner, content, target, device }: NodeFacts): string {
   const rest = target ?? device ?? (content === undefined ? undefined : JSON.stringify(content));
   return [type, mode, owner, rest].filter((word) => word !== undefined).join(' ');
 }

@@ -66,7 +66,7 @@ export function imageFacts(layout: string, tag: string, { bundle, bornSeconds }:
 }
 
 /** Of a directory on disk. */
-export function readFacts(root: string, bornSeconds: number): Map<string, NodeFacts> {
+function readFacts(root: string, bornSeconds: number): Map<string, NodeFacts> {
   const nodes = [...readTree(root)].map(([path, node]): [string, NodeFacts] => {
     const fact = nodeFacts(node, () => readFileSync(toFsPath(`${fromText(root)}/${path}`)));
     return [`/${toText(path)}`, { ...fact, mtime: node.mtimeSeconds >= bornSeconds ? 'new' : node.mtimeSeconds }];

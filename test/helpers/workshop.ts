@@ -1,16 +1,15 @@
-import { mkdirSync } from 'node:fs';
+import { randomUUID } from 'node:crypto';
+import { mkdirSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { scratchDir, tsbuild, writeFiles, type CliOptions, type FileSpec } from './cli.js';
+import { tsbuild, writeFiles, type CliOptions, type FileSpec } from './cli.js';
 import { addBusybox, BUSYBOX_BASE } from './image-tools.js';
 
 /** A directory with a store, and contexts to build from; gone with everything in it when the scope ends. */
 export class Workshop implements Disposable {
-  readonly #scratch = scratchDir('tsbuild-workshop-');
+  /** Made when it is first needed: a suite that is skipped makes its workshop too, and disposes of none. */
+  readonly dir = join(tmpdir(), `tsbuild-workshop-${randomUUID()}`);
   #count = 0;
-
-  get dir(): string {
-    return this.#scratch.path;
-  }
 
   /** Root of the store that builds use when they name no other. */
   get store(): string {
@@ -24,7 +23,7 @@ export class Workshop implements Disposable {
   /** A new build context. */
   context(files: Readonly<Record<string, FileSpec>>): string {
     const dir = this.at(`context-${this.#count++}`);
-    mkdirSync(dir);
+    mkdirSync(dir, { recursive: true });
     return writeFiles(dir, files);
   }
 
@@ -43,6 +42,6 @@ export class Workshop implements Disposable {
   }
 
   [Symbol.dispose](): void {
-    this.#scratch[Symbol.dispose]();
+    rmSync(this.dir, { recursive: true, force: true, maxRetries: 3 });
   }
 }

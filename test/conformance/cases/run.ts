@@ -206,6 +206,25 @@ RUN echo x > /x
     ],
   },
   {
+    title: 'RUN: directories moved in and out of one that was made again',
+    dockerfile: `FROM ${BASE}
+RUN rm -r /srv/tree/sub && mkdir -p /srv/tree/sub/deep && mv /srv/owned /srv/tree/sub/deep/
+RUN mv /srv/tree/sub/deep/owned /srv/ && rm -r /srv/tree/sub/deep && mkdir -m 700 /srv/tree/sub/deep
+RUN rm /srv/tree/a && touch /srv/tree/.whatever /srv/tree/wh.x
+`,
+  },
+  {
+    title: 'RUN chmod of the root directory',
+    dockerfile: `FROM ${BASE}
+RUN chmod 711 / && chown 5:6 /
+RUN touch /x
+`,
+    differences: [
+      { where: '/ mode', tsbuild: '0711', buildah: '0755', rule: 'not in the rules: the root is a directory like any other' },
+      { where: '/ owner', tsbuild: '5:6', buildah: '0:0', rule: 'not in the rules: the root is a directory like any other' },
+    ],
+  },
+  {
     title: 'RUN that fails fails the build',
     dockerfile: `FROM ${BASE}
 RUN echo before; exit 3

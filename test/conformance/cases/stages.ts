@@ -95,6 +95,24 @@ LABEL third=yes
 `,
   },
   {
+    title: 'COPY --from of a whole root',
+    dockerfile: `FROM ${BASE} AS base
+RUN chmod 4755 /bin/busybox && rm -r /srv/tree
+FROM scratch
+COPY --from=base / /
+RUN id > /id
+`,
+    differences: [SCRATCH_WORKDIR],
+  },
+  {
+    title: 'FROM scratch with nothing but config has no layer',
+    dockerfile: `FROM scratch
+LABEL a=b
+CMD ["/none"]
+`,
+    differences: [SCRATCH_WORKDIR],
+  },
+  {
     title: 'FROM an image of several layers that take away',
     parents: {
       'tsbuild.local/parent:1': `FROM ${BASE}\nRUN rm -r /srv/tree/sub && rm /srv/hard1\nRUN mkdir /srv/tree/sub && echo n > /srv/tree/sub/n\nUSER 5\nENV P=parent\n`,
