@@ -2,7 +2,7 @@ import { assembleImage } from './image/assemble.js';
 import type { Image } from './image/image.js';
 import { MediaType, type Annotations, type HistoryEntry } from './oci/types.js';
 import type { Plan } from './plan/plan.js';
-import type { HistoryLayer, StageResult } from './stages.js';
+import type { StageResult } from './stages.js';
 import type { Store } from './store/store.js';
 
 export interface FinishRequest {
@@ -19,16 +19,16 @@ export async function finishImage({ store, plan, target, annotations, epochSecon
   const stage = plan.stages.find((candidate) => candidate.index === plan.target);
   if (stage === undefined) throw new Error('the plan lacks its target');
   const layers = await Promise.all(target.history.flatMap(({ layer }) => (layer === undefined ? [] : [layer])));
-  const created = epochSeconds === undefined ? undefined : toTime(epochSeconds * 1000);
+  const epoch = epochSeconds === undefined ? undefined : toTime(epochSeconds * 1000);
   const { image, configBytes, manifestBytes } = assembleImage({
     ...(target.base === undefined ? {} : { base: target.base.config }),
     baseLayers: target.base?.layers ?? [],
     layers,
-    history: toHistory(target.history, created),
+    history: toHistory(target, epoch),
     config: stage.config,
     platform: stage.platform,
     ...(stage.author === undefined ? {} : { author: stage.author }),
-    created: created ?? toTime(target.history.at(-1)?.createdMs ?? Date.now()),
+    ...(epoch === undefined ? {} : { created: epoch }),
     annotations,
   });
   await store.putBlob(configBytes, MediaType.ociConfig);
@@ -36,13 +36,24 @@ export async function finishImage({ store, plan, target, annotations, epochSecon
   return image;
 }
 
-/** Rows without a layer take the time of the layer before them, as BuildKit writes it. */
-function toHistory(rows: readonly HistoryLayer[], epoch: string | undefined): HistoryEntry[] {
-  let lastLayerMs: number | undefined;
-  return rows.map(({ step, createdMs, layer }) => {
-    if (layer !== undefined) lastLayerMs = createdMs;
-    return { created: epoch ?? toTime(lastLayerMs ?? createdMs), ...step.history };
+/**
+ * Rows with a layer have the time at which it was made. As BuildKit has it, the other rows share one of those: the first of them and its
+ * neighbours that of the next layer, later ones that of the layer before; without new layers all have that of the base's last row, so
+ * that building the same again gives the same image.
+ */
+function toHistory({ base, history: rows }: StageResult, epoch: string | undefined): HistoryEntry[] {
+  const firstEmpty = rows.findIndex(({ layer }) => layer === undefined);
+  const next = rows.slice(firstEmpty).find(({ layer }) => layer !== undefined) ?? rows.findLast(({ layer }) => layer !== undefined);
+  let known = next === undefined ? lastTime(base) : toTime(next.createdMs);
+  return rows.map(({ step, createdMs, layer }, index) => {
+    if (layer !== undefined && index > firstEmpty) known = toTime(createdMs);
+    const own = layer === undefined && known !== undefined ? known : toTime(createdMs);
+    return { created: epoch ?? own, ...step.history };
   });
+}
+
+function lastTime(base: Image | undefined): string | undefined {
+  return base?.config.history?.findLast(({ created }) => created !== undefined)?.created ?? base?.config.created;
 }
 
 function toTime(timeMs: number): string {

@@ -155,7 +155,7 @@ async function extractToDirectory({ dir, ...layer }: LayerBlob & { readonly dir:
 }
 
 async function indexLayer(layer: LayerBlob): Promise<LayerIndex> {
-  return readLayerIndex(verified(layer));
+  return readLayerIndex(verified(layer), `layer ${layer.digest}`);
 }
 
 /** The tar of a layer; the reader fails at its end when it was another one than the image's config names. */

@@ -1,4 +1,4 @@
-import { accessSync, constants, mkdirSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { accessSync, constants, existsSync, mkdirSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { BuildError, systemErrorText } from '../base/errors.js';
 import { formatBytes, formatDuration } from '../base/format.js';
@@ -81,7 +81,7 @@ function publish(path: string, text: string): void {
     writeFileSync(temporaryPath, text);
     if (temporaryPath !== path) renameSync(temporaryPath, path);
   } catch (cause) {
-    if (temporaryPath !== path) rmSync(temporaryPath, { force: true });
+    if (temporaryPath !== path && existsSync(temporaryPath)) rmSync(temporaryPath);
     throw cannotWrite(path, cause);
   }
 }

@@ -10,7 +10,7 @@ import { explainWriteError, isOverlayWhiteout, NodeWriter, type Metadata } from 
 import { makeWhiteout, markOpaque } from './overlay.js';
 import type { RootView } from './root-view.js';
 import { UpperTree, type ParentPolicy } from './upper-tree.js';
-import { isWhiteoutName, OPAQUE_WHITEOUT, WHITEOUT_PREFIX } from './whiteout.js';
+import { hiddenName, isBelowWhiteout, isWhiteoutName, WHITEOUT_PREFIX } from './whiteout.js';
 
 /** Bounds on what an archive may make us write. No honest image comes near. */
 export interface ExtractLimits {
@@ -84,9 +84,18 @@ async function pump(chunks: AsyncIterable<Buffer>, extraction: Extraction, name:
     for await (const chunk of chunks) reader.push(chunk);
     reader.end();
     extraction.seal();
+  } catch (error) {
+    throw named(error, name);
   } finally {
     extraction.abort();
   }
+}
+
+/** The reader's own errors have the name already. */
+function named(error: unknown, name: string): unknown {
+  if (!(error instanceof BuildError) || error.message.startsWith(name)) return error;
+  const hint = error.hint === undefined ? {} : { hint: error.hint };
+  return new BuildError(error.kind, `${name}: ${error.message}`, { ...hint, cause: error });
 }
 
 const DEFAULT_MAX_ENTRIES = 10_000_000;
@@ -188,9 +197,6 @@ abstract class Extraction implements TarHandler {
   }
 }
 
-/** Such members were AUFS's own bookkeeping. */
-const BELOW_WHITEOUT = /(?:^|\/)\.wh\.[^/]*\//;
-
 /** What a directory without an entry has where no layer below knows better. */
 const IMPLIED: Metadata = { mode: 0o755, uid: 0, gid: 0, mtimeSeconds: 0 };
 
@@ -217,8 +223,8 @@ class LayerExtraction extends Extraction implements ParentPolicy {
     if (entry.path === '') return this.#setRoot(entry);
     const name = baseOf(entry.path);
     if (entry.path.includes(WHITEOUT_PREFIX)) {
-      if (isWhiteoutName(name)) return this.#addWhiteout(entry, name);
-      if (BELOW_WHITEOUT.test(entry.path)) return this.warn(`"/${toText(entry.path)}" lies below a whiteout and is left out`);
+      if (isWhiteoutName(name)) return this.#addWhiteout(entry);
+      if (isBelowWhiteout(entry.path)) return this.warn(`"/${toText(entry.path)}" lies below a whiteout and is left out`);
     }
     const parent = this.tree.enter(parentOf(entry.path));
     const path = parent === '' ? name : `${parent}/${name}`;
@@ -243,13 +249,11 @@ class LayerExtraction extends Extraction implements ParentPolicy {
     this.implied.delete('');
   }
 
-  #addWhiteout(entry: TarEntry, name: ByteString): void {
-    const hidden = name.slice(WHITEOUT_PREFIX.length);
-    if (hidden === '' || hidden === '.' || hidden === '..') throw new BuildError('input', `whiteout "${toText(entry.path)}" names nothing`);
-    if (isWhiteoutName(hidden) && name !== OPAQUE_WHITEOUT)
-      return this.warn(`"/${toText(entry.path)}" is no known whiteout and is left out`);
-    const directory = this.tree.enter(parentOf(entry.path));
-    if (name === OPAQUE_WHITEOUT) this.#opaque.add(directory);
+  #addWhiteout({ path }: TarEntry): void {
+    const hidden = hiddenName(path);
+    if (hidden === undefined) return this.warn(`"/${toText(path)}" is no known whiteout and is left out`);
+    const directory = this.tree.enter(parentOf(path));
+    if (hidden === '') this.#opaque.add(directory);
     else this.#whiteouts.push({ directory, path: directory === '' ? hidden : `${directory}/${hidden}` });
   }
 

@@ -9,7 +9,7 @@ import { isOpaque, isWhiteout, markOpaque } from './overlay.js';
 import type { RootView, ViewStat } from './root-view.js';
 
 /** As many as Linux follows (path_resolution(7)). */
-const MAX_LINKS = 40;
+export const MAX_LINKS = 40;
 
 const SETGID = 0o2000;
 
@@ -263,6 +263,6 @@ function mergeXattrs(lower: Xattrs = [], upper: Xattrs = []): Xattrs {
   return lower.length === 0 ? upper : [...new Map([...lower, ...upper])];
 }
 
-function badLink(entry: TarEntry, reason: string): BuildError {
+export function badLink(entry: TarEntry, reason: string): BuildError {
   return new BuildError('input', `hard link "/${toText(entry.path)}": its target "/${toText(entry.linkTarget ?? '')}" ${reason}`);
 }

@@ -1,4 +1,5 @@
-import type { ByteString } from '../base/bytes.js';
+import { toText, type ByteString } from '../base/bytes.js';
+import { BuildError } from '../base/errors.js';
 import { baseOf, parentOf } from '../base/paths.js';
 
 /**
@@ -19,6 +20,27 @@ export const OVERLAY_XATTR_PREFIXES = ['trusted.overlay.', 'user.overlay.'] as c
 /** A name that layers reserve: such a file cannot be an ordinary one. */
 export function isWhiteoutName(name: ByteString): boolean {
   return name.startsWith(WHITEOUT_PREFIX);
+}
+
+/** Such members were AUFS's own bookkeeping. */
+const BELOW_WHITEOUT = /(?:^|\/)\.wh\.[^/]*\//;
+
+/** Whether the path leads through a name that layers reserve. */
+export function isBelowWhiteout(path: ByteString): boolean {
+  return path.includes(WHITEOUT_PREFIX) && BELOW_WHITEOUT.test(path);
+}
+
+/**
+ * The name that a whiteout of a layer hides, `''` for the opaque one, which hides everything in its directory; `undefined` when it means
+ * nothing, as the other `.wh..wh.` names of AUFS.
+ * @throws BuildError `input` when what it hides is no name
+ */
+export function hiddenName(whiteout: ByteString): ByteString | undefined {
+  const name = baseOf(whiteout);
+  if (name === OPAQUE_WHITEOUT) return '';
+  const hidden = name.slice(WHITEOUT_PREFIX.length);
+  if (hidden === '' || hidden === '.' || hidden === '..') throw new BuildError('input', `whiteout "${toText(whiteout)}" names nothing`);
+  return isWhiteoutName(hidden) ? undefined : hidden;
 }
 
 /** `usr/bin/cc` → `usr/bin/.wh.cc` */

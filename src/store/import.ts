@@ -3,12 +3,12 @@ import { createWriteStream, existsSync, statSync } from 'node:fs';
 import { open, type FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
-import { BuildError, errnoOf } from '../base/errors.js';
-import type { Digest } from '../oci/digest.js';
+import { BuildError, systemErrorText } from '../base/errors.js';
+import { digestFromHex, type Digest } from '../oci/digest.js';
 import { MediaType, type Descriptor } from '../oci/types.js';
 import { MAX_CONFIG_BYTES, MAX_MANIFEST_BYTES, parseIndex, parseManifest } from '../oci/validate.js';
 import { toWriteError } from './files.js';
-import { blobPath, hasBlob, readBlob, readLayout } from './layout.js';
+import { blobPath, readBlob, readLayout } from './layout.js';
 import type { Store } from './store.js';
 
 const REF_NAME = 'org.opencontainers.image.ref.name';
@@ -55,18 +55,26 @@ export interface ImportRequest {
  * digest on the way; what the store has already is not read.
  * @throws BuildError `input` naming a blob that is missing or damaged, or the reason of the signal
  */
-export async function importFromLayout(store: Store, { dir, descriptor, signal }: ImportRequest): Promise<void> {
+export async function importFromLayout(store: Store, request: ImportRequest): Promise<void> {
+  await importOnce(store, request, new Set());
+}
+
+/** @param seen since small indexes that list one another many times over would take for ever */
+async function importOnce(store: Store, { dir, descriptor, signal }: ImportRequest, seen: Set<Digest>): Promise<void> {
+  if (seen.has(descriptor.digest)) return;
+  seen.add(descriptor.digest);
+  const of = { dir, ...(signal === undefined ? {} : { signal }) };
   const bytes = await readBlob(dir, descriptor, { maxBytes: MAX_MANIFEST_BYTES });
   if (isIndex(descriptor)) {
     for (const child of parseIndex(bytes).manifests) {
       // An index may list images that the layout leaves out: those of other platforms.
-      if (existsSync(blobPath(dir, child.digest))) await importFromLayout(store, { dir, descriptor: child, ...(signal && { signal }) });
+      if (existsSync(blobPath(dir, child.digest))) await importOnce(store, { ...of, descriptor: child }, seen);
     }
   } else {
     const manifest = parseManifest(bytes);
     await store.putBlob(await readBlob(dir, manifest.config, { maxBytes: MAX_CONFIG_BYTES }), manifest.config.mediaType);
-    // One after the other: hashing keeps the thread busy, and of several at once the others would go on when one fails.
-    for (const layer of manifest.layers) await importBlob(store, { dir, descriptor: layer, ...(signal && { signal }) });
+    // One after the other: hashing keeps the thread busy anyway, and of several at once the others would go on when one fails.
+    for (const layer of manifest.layers) await importBlob(store, { ...of, descriptor: layer });
   }
   await store.putBlob(bytes, descriptor.mediaType);
 }
@@ -78,9 +86,9 @@ export function isIndex({ mediaType }: Descriptor): boolean {
 async function importBlob(store: Store, { dir, descriptor, signal }: ImportRequest): Promise<void> {
   if (store.hasBlob(descriptor)) return;
   const source = blobPath(dir, descriptor.digest);
-  const file = await openBlob(source, descriptor);
   await using temp = await store.tempDir();
   const tempFile = join(temp.path, 'blob');
+  const file = await openBlob(source, descriptor);
   const hash = createHash('sha256');
   try {
     await pipeline(
@@ -92,7 +100,7 @@ async function importBlob(store: Store, { dir, descriptor, signal }: ImportReque
         }
       },
       createWriteStream(tempFile, { mode: 0o600 }),
-      { ...(signal && { signal }) },
+      signal === undefined ? {} : { signal },
     );
   } catch (error) {
     signal?.throwIfAborted();

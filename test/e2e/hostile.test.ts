@@ -129,7 +129,7 @@ describe.skipIf(missing !== undefined).concurrent('ADD of a hostile archive', ()
     writeFileSync(join(place, 'context/evil.tar'), layer.tar);
     const attempt = await build(place, 'FROM scratch\nCOPY hello.txt /sub/dir/\nADD evil.tar /sub/dir/\n');
     // Names like those of whiteouts are names like any other here.
-    if (layer.expect === 'error' && !layer.name.startsWith('a whiteout')) expectRefused(attempt, layer.message);
+    if (layer.expect === 'error' && !layer.name.startsWith('a whiteout')) expectRefused(attempt, /ERROR: Dockerfile:3:1: "?evil.tar/);
     else expectCivil(attempt);
   });
 });
@@ -333,7 +333,7 @@ describe.skipIf(missing !== undefined).concurrent('users of a hostile /etc/passw
 
 describe.skipIf(missingRuntime !== undefined).concurrent('a RUN on hostile mount points', () => {
   const target = `${outside}/${SENTINEL.name}`;
-  it.each<readonly [title: string, layer: () => Buffer, expectation?: RegExp]>([
+  it.each<readonly [title: string, layer: () => Buffer, refusal?: RegExp]>([
     ['dev is a symlink', () => tarOf(symlink('dev', outside))],
     ['dev is a symlink that climbs', () => tarOf(symlink('dev', '../../../../../../../dev'))],
     ['dev is a file', () => tarOf(member({ path: 'dev', text: 'x' }))],
@@ -357,7 +357,7 @@ describe.skipIf(missingRuntime !== undefined).concurrent('a RUN on hostile mount
     ['etc/hosts is a device', () => tarOf(directory('etc'), member({ path: 'etc/hosts', type: 'char', devMajor: 1, devMinor: 3 }))],
     ['etc/resolv.conf is a FIFO', () => tarOf(directory('etc'), member({ path: 'etc/resolv.conf', type: 'fifo' }))],
     ['everything is gone', () => tarOf(...['dev', 'etc', 'proc', 'sys'].map((name) => member({ path: `.wh.${name}` })))],
-  ])('%s', async (_title, layer, expectation) => {
+  ])('%s', async (...[_title, layer, refusal]) => {
     const script = 'busybox ls -la / /dev /etc /proc/self/exe; busybox cat /etc/hosts; busybox echo x >/dev/null; busybox echo y >/made';
     const attempt = await buildOn(
       { layers: [busyboxTar, layer()] },
@@ -366,8 +366,8 @@ describe.skipIf(missingRuntime !== undefined).concurrent('a RUN on hostile mount
     );
     expectCivil(attempt);
     expect(attempt.stderr).not.toContain(SENTINEL.text);
-    if (expectation === undefined) expect(attempt.status, attempt.stderr).toBe(0);
-    else expectRefused(attempt, expectation);
+    if (refusal === undefined) expect(attempt.status, attempt.stderr).toBe(0);
+    else expectRefused(attempt, refusal);
   });
 
   it.each([

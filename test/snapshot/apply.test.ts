@@ -145,7 +145,7 @@ describe.skipIf(!isRoot)('applyEntries', () => {
 
   test('errors name the path and say whose fault it is', () => {
     const missing = entry('file', 'a', { sizeBytes: 1, content: { kind: 'path', path: `${dir}/missing` } });
-    expect(failureOf([missing])).toBe(`input: cannot read "${dir}/missing": ENOENT`);
+    expect(failureOf([missing])).toBe(`input: cannot read "${dir}/missing": no such file or directory (ENOENT)`);
     expect(failureOf([file('n'.repeat(256), 'x')])).toMatch(/^environment: cannot write "\/nnn.*ENAMETOOLONG/);
     expect(failureOf([entry('char', 'c')])).toMatch(/^input: device "\/c" has the numbers 0, 0/);
     expect(failureOf([file('none/a', '')])).toMatch(/^internal: .*entry of directory "none" is missing/);

@@ -61,7 +61,7 @@ describe('writeArchive', () => {
     ['a file that has grown', { ...large, sizeBytes: 10 }, /"blobs\/large" has changed/],
     ['a file that has shrunk', { ...large, sizeBytes: BLOB_BYTES + 1 }, /got 3000000 bytes, want 3000001/],
     ['bytes of another size', { ...large, content: Buffer.from('x') }, /got 1 bytes/],
-    ['a missing file', { ...large, content: { path: join(dir, 'missing') } }, /missing": ENOENT/],
+    ['a missing file', { ...large, content: { path: join(dir, 'missing') } }, /missing": no such file or directory \(ENOENT\)/],
   ])('fails for %s', async (_title, input, message) => {
     const sink = new Writable({ write: (_chunk, _encoding, done) => done() });
     await expect(writeArchive(sink, [input])).rejects.toThrow(message);

@@ -127,14 +127,14 @@ describe('openDecompressed', () => {
 
   it('names a file that is not there', async () => {
     const error: unknown = await collect(openDecompressed(join(dir, 'missing'))).catch((thrown: unknown) => thrown);
-    expect(error).toMatchObject({ kind: 'input', message: `cannot read "${join(dir, 'missing')}": ENOENT` });
+    expect(error).toMatchObject({ kind: 'input', message: `cannot read "${join(dir, 'missing')}": no such file or directory (ENOENT)` });
     const directory: unknown = await collect(openDecompressed(dir)).catch((thrown: unknown) => thrown);
     expect(directory).toMatchObject({ kind: 'input', message: expect.stringContaining('EISDIR') as string });
   });
 
   it('reads a stream that fails or has nothing', async () => {
     expect((await collect(decompressStream(Readable.from([]), 'stdin'))).length).toBe(0);
-    await expect(collect(decompressStream(createReadStream(join(dir, 'missing')), 'stdin'))).rejects.toThrow('cannot read "stdin": ENOENT');
+    await expect(collect(decompressStream(createReadStream(join(dir, 'missing')), 'stdin'))).rejects.toThrow('cannot read "stdin": no such file or directory (ENOENT)');
   });
 
   it('says which package has a missing program', async () => {
