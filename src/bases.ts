@@ -93,7 +93,8 @@ export class Bases implements AsyncDisposable {
     const dir = join(temp.path, 'layer');
     const { implied, warnings } = await this.#pool.run('extractToDirectory', { ...this.#blobOf(layer), dir });
     for (const warning of warnings) this.#progress.warn(`layer ${shortDigest(layer.descriptor.digest)}: ${warning}`);
-    return this.#store.publishLayerDir(dir, layer.diffId, { implied });
+    // Awaited here: the temporary directory goes when the function returns.
+    return await this.#store.publishLayerDir(dir, layer.diffId, { implied });
   }
 
   async #indexLayer(layer: Layer): Promise<ViewLayer> {

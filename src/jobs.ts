@@ -22,7 +22,7 @@ import type { TarEntry } from './tar/entry.js';
  * The work that is done in threads: functions from plain data to plain data, so that they can be called across the border (`pool.ts`) as well as
  * directly, where starting a thread would take longer than the work.
  */
-const jobs = { copyToDirectory, copyToLayer, entriesToLayer, directoryToLayer, extractToDirectory, indexLayer };
+const jobs = { copyToDirectory, copyToLayer, directoryToLayer, extractToDirectory, indexLayer };
 
 export type JobName = keyof typeof jobs;
 export type JobArgs<N extends JobName> = Parameters<(typeof jobs)[N]>[0];
@@ -120,6 +120,7 @@ async function copyToLayer(args: {
   return entriesToLayer({ entries, layer: args.layer, wantsIndex: args.wantsIndex });
 }
 
+/** For a header or two: not worth a thread. */
 export async function entriesToLayer(args: {
   readonly entries: readonly TarEntry[];
   readonly layer: LayerOptions;

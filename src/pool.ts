@@ -17,6 +17,11 @@ export interface PlainError {
   readonly build: { readonly kind: ErrorKind; readonly details: Omit<BuildErrorDetails, 'cause'> } | undefined;
 }
 
+/** Asks a thread to end. */
+export const STOP = 'stop';
+/** For a loop of system calls that waits for nothing. */
+const MAX_STOP_MS = 2000;
+
 interface Waiting {
   readonly name: JobName;
   readonly args: unknown;
@@ -49,14 +54,21 @@ export class JobPool implements Disposable {
   }
 
   /**
-   * Stops every thread where it stands. Jobs that wait reject with `reason` at once, those under way when their thread has ended: whoever
-   * awaits them may remove what they were writing to.
+   * Stops every thread. Jobs that wait reject with `reason` at once, those under way when their thread has ended: whoever awaits them may remove
+   * what they were writing to.
+   *
+   * A busy thread is asked and ends when its job next waits for something. Terminating it where it stands can hit it amid a call of koffi, which
+   * then brings the whole process down (`FATAL ERROR: … napi_throw`).
    */
   close(reason: Error): void {
     if (this.#closed !== undefined) return;
     this.#closed = reason;
     for (const waiting of this.#queue.splice(0)) waiting.reject(reason);
-    for (const worker of [...this.#idle, ...this.#busy.keys()]) void worker.terminate();
+    for (const worker of this.#idle) void worker.terminate();
+    for (const worker of this.#busy.keys()) {
+      worker.postMessage(STOP);
+      setTimeout(() => void worker.terminate(), MAX_STOP_MS).unref();
+    }
   }
 
   [Symbol.dispose](): void {

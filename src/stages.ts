@@ -215,7 +215,6 @@ class StageRun {
       applyEntries(entries, dir);
       this.#commitDirectory(step, dir);
     } else {
-      // A header or two: not worth a thread.
       const layer = this.#newLayerOptions();
       this.#commitWritten(step, await entriesToLayer({ entries, layer, wantsIndex }), layer);
     }

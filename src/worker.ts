@@ -1,9 +1,14 @@
 import { parentPort } from 'node:worker_threads';
 import { BuildError, errnoOf } from './base/errors.js';
 import { callJob, type JobArgs, type JobName } from './jobs.js';
-import type { JobReply, PlainError } from './pool.js';
+import { STOP, type JobReply, type PlainError } from './pool.js';
 
-parentPort?.on('message', ({ name, args }: { name: JobName; args: JobArgs<JobName> }) => {
+type Message = { readonly name: JobName; readonly args: JobArgs<JobName> } | typeof STOP;
+
+parentPort?.on('message', (message: Message) => {
+  // Ends this thread only.
+  if (message === STOP) process.exit(0);
+  const { name, args } = message;
   callJob(name, args).then(
     (result) => reply({ ok: true, result }),
     (error: unknown) => reply({ ok: false, error: toPlain(error) }),

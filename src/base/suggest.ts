@@ -6,6 +6,8 @@ export function suggest(word: string, candidates: Iterable<string>): string | un
   let bestDistance = MAX_DISTANCE + 1;
   const lower = word.toLowerCase();
   for (const candidate of candidates) {
+    // A word can be as long as a file.
+    if (Math.abs(candidate.length - word.length) > MAX_DISTANCE) continue;
     const distance = editDistance(lower, candidate.toLowerCase());
     if (distance < bestDistance) {
       best = candidate;

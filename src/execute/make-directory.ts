@@ -41,7 +41,7 @@ export function workdirEntries(request: WorkdirRequest, root: RootView): TarEntr
 }
 
 /** A directory as it stands in the view. */
-export function directoryEntry(path: ByteString, stat: ViewStat, root: RootView): TarEntry {
+function directoryEntry(path: ByteString, stat: ViewStat, root: RootView): TarEntry {
   const { mode, uid, gid, mtimeSeconds } = stat;
   const xattrs = root.xattrs(path);
   return { path, type: 'directory', mode, uid, gid, sizeBytes: 0, mtimeSeconds, ...(xattrs.length === 0 ? {} : { xattrs }) };

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { toText, type ByteString } from '../base/bytes.js';
 import { BuildError } from '../base/errors.js';
-import type { TarEntry } from '../tar/entry.js';
+import type { TarEntry, Xattrs } from '../tar/entry.js';
 import { TarReader, type TarHandler } from '../tar/read.js';
 import { IndexTree, type IndexNode } from './index-tree.js';
 import type { LayerChild, LayerReader } from './layer-reader.js';
@@ -91,9 +91,15 @@ export function openLayerIndex({ entries }: LayerIndex): LayerReader {
     isOpaque: (path) => tree.isOpaque(path),
     isImplied: (path) => tree.get(path) === 'implied',
     list: (path) => Array.from(tree.list(path), (name) => toChild(name, tree.get(path === '' ? name : `${path}/${name}`))),
-    xattrs: (path) => imageXattrs(entryAt(path)?.xattrs ?? []).toSorted(([a], [b]) => (a < b ? -1 : 1)),
+    xattrs: (path) => toImageXattrs(entryAt(path)?.xattrs),
     readFile: (path, maxBytes) => readKept(entryAt(path), maxBytes),
   };
+}
+
+/** Where the index came from another thread, structured clone has made plain arrays of the Buffers. */
+function toImageXattrs(xattrs: Xattrs = []): Xattrs {
+  const found = imageXattrs(xattrs).map(([name, value]) => [name, Buffer.from(value)] as const);
+  return found.toSorted(([a], [b]) => (a < b ? -1 : 1));
 }
 
 function toChild(name: ByteString, node: IndexNode | undefined): LayerChild {

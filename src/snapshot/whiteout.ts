@@ -15,7 +15,7 @@ export const OPAQUE_WHITEOUT = '.wh..wh..opq';
 export const OPAQUE_XATTRS = ['trusted.overlay.opaque', 'user.overlay.opaque'] as const;
 
 /** Everything by which a directory tree talks to overlayfs. A layer may neither bring such xattrs nor carry them away. */
-export const OVERLAY_XATTR_PREFIXES = ['trusted.overlay.', 'user.overlay.'] as const;
+const OVERLAY_XATTR_PREFIXES = ['trusted.overlay.', 'user.overlay.'] as const;
 
 /** A name that layers reserve: such a file cannot be an ordinary one. */
 export function isWhiteoutName(name: ByteString): boolean {

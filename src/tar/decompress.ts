@@ -9,7 +9,7 @@ import { requireProgram, spawnFilter } from '../os/process.js';
 export type Compression = 'none' | 'gzip' | 'bzip2' | 'xz' | 'zstd';
 
 /** How much of a file `sniffCompression` looks at. */
-export const SNIFF_BYTES = 263;
+const SNIFF_BYTES = 263;
 
 /** Small enough to stay in the cache between the decoder and the tar reader, large enough that the hops between threads do not count. */
 const CHUNK_BYTES = 256 * 1024;

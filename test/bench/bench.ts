@@ -121,7 +121,7 @@ function prepareSteps(): void {
   shell(`rm -rf $B/store; ${TS} -t debian --oci-layout $B/base/oci:latest -o type=image $B/base`, environment);
   shell('skopeo copy -q oci:$B/base/oci:latest containers-storage:docker.io/library/debian:latest', environment);
   shell('mkdir -p $B/loop/base; tar -C $B/loop/base -xf $B/base/rootfs.tar', environment);
-  writeFileSync(path('loop/config.json'), JSON.stringify(LOOP_CONFIG));
+  writeFileSync(path('loop/spec.json'), JSON.stringify(LOOP_CONFIG));
   // Unpacks the base in tsbuild's store, as it is in buildah's.
   shell(`printf 'FROM debian\\nRUN true\\n' > $B/base/Warm; ${TS} -f $B/base/Warm $B/base`, environment);
 }
@@ -155,9 +155,9 @@ const SHELL_LOOP = `cd $B/loop; mkdir -p merged
 lower=base
 for i in $(seq 20); do
   mkdir -p u$i work
-  sed "s,CMD,echo $i > /f$i," config.json > bundle.json; mkdir -p b; cp bundle.json b/config.json; ln -sfn ../merged b/merged
+  sed "s,CMD,echo $i > /f$i," spec.json > config.json
   mount -t overlay overlay -o lowerdir=$lower,upperdir=u$i,workdir=work merged
-  runc run -b b loop$i </dev/null
+  runc run loop$i </dev/null
   tar -C u$i -c . | tee >(sha256sum >$B/out/d$i) | gzip | tee $B/out/l$i | sha256sum >$B/out/z$i
   umount merged
   rm -rf work

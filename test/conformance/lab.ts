@@ -1,11 +1,11 @@
 import { execFileSync, spawnSync } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
-import { existsSync, lutimesSync, mkdirSync, readdirSync, rmSync, statfsSync } from 'node:fs';
+import { cpSync, existsSync, lutimesSync, mkdirSync, readdirSync, rmSync, statfsSync, symlinkSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { toFsPath } from '../../src/base/bytes.js';
 import { Buildah, dirToLayout } from '../helpers/buildah.js';
-import { finished, missingProgram, startTsbuild, writeFiles, type CliResult } from '../helpers/cli.js';
+import { finished, missingProgram, startTsbuild, TSBUILD, writeFiles, type CliResult } from '../helpers/cli.js';
 import { compareImages, type Difference } from '../helpers/differences.js';
 import { imageFacts, type ImageFacts } from '../helpers/image-facts.js';
 import { BASE, BASE_CONTEXT, BASE_DOCKERFILE, CONTEXT_SECONDS, type ConformanceCase } from './cases/case.js';
@@ -33,6 +33,7 @@ export class Lab implements Disposable {
   /** In lower case: buildah makes the name of an image that it pulls from a layout of the path. */
   readonly dir = join(fastPlace(), `tsbuild-conformance-${randomUUID()}`);
   readonly buildah: Buildah;
+  readonly #program = join(this.dir, 'program/bin/tsbuild.js');
   readonly #store = join(this.dir, 'store');
   /** Older than any file that a build makes, by more than the clock of the file system lags. */
   readonly #bornSeconds = Math.floor(Date.now() / 1000) - 1;
@@ -60,6 +61,7 @@ export class Lab implements Disposable {
   }
 
   async #makeBase(): Promise<void> {
+    copyProgram(join(this.dir, 'program'));
     const context = writeFiles(this.path(), { ...BASE_CONTEXT, Dockerfile: BASE_DOCKERFILE });
     execFileSync('sh', ['-c', 'cp "$(PATH=$PATH:/usr/sbin:/sbin command -v busybox)" busybox'], { cwd: context });
     setTimes(context);
@@ -127,8 +129,17 @@ export class Lab implements Disposable {
   }
 
   #tsbuild(args: readonly string[]): Promise<CliResult> {
-    return finished(startTsbuild(['build', '--progress', 'plain', ...args], { env: { TSBUILD_ROOT: this.#store } }));
+    return finished(
+      startTsbuild(['build', '--progress', 'plain', ...args], { program: this.#program, env: { TSBUILD_ROOT: this.#store } }),
+    );
   }
+}
+
+/** The tests take minutes; a bundle that is built anew in the meantime is gone for a moment. */
+function copyProgram(dir: string): void {
+  const checkout = join(dirname(TSBUILD), '..');
+  for (const name of ['bin', 'dist', 'package.json']) cpSync(join(checkout, name), join(dir, name), { recursive: true });
+  symlinkSync(join(checkout, 'node_modules'), join(dir, 'node_modules'));
 }
 
 function expectSuccess(name: string, { status, stderr }: CliResult): void {

@@ -127,10 +127,14 @@ describe.skipIf(missing !== undefined).concurrent('ADD of a hostile archive', ()
   it.each(layers.filter((layer) => !isHuge(layer)))('$name', async (layer) => {
     const place = newPlace();
     writeFileSync(join(place, 'context/evil.tar'), layer.tar);
-    const attempt = await build(place, 'FROM scratch\nCOPY hello.txt /sub/dir/\nADD evil.tar /sub/dir/\n');
+    const tree = join(place, 'tree.tar');
+    const attempt = await build(place, 'FROM scratch\nCOPY hello.txt /sub/dir/\nADD evil.tar /sub/dir/\n', ['-o', `type=tar,dest=${tree}`]);
+    expectCivil(attempt);
     // Names like those of whiteouts are names like any other here.
-    if (layer.expect === 'error' && !layer.name.startsWith('a whiteout')) expectRefused(attempt, /ERROR: Dockerfile:3:1: "?evil.tar/);
-    else expectCivil(attempt);
+    if (layer.expect === 'tree' || layer.name.startsWith('a whiteout')) return;
+    if (attempt.status !== 0) expect(attempt.stderr).toMatch(/ERROR: Dockerfile:3:1: .*evil\.tar/);
+    // What does not begin like a tar is a file.
+    else expect(spawnSync('tar', ['-tf', tree], { encoding: 'utf8' }).stdout.split('\n')).toContain('sub/dir/evil.tar');
   });
 });
 
@@ -331,9 +335,16 @@ describe.skipIf(missing !== undefined).concurrent('users of a hostile /etc/passw
   });
 });
 
+/** Looks at every place that is mounted, and writes. */
+function runOn(layer: Buffer): Promise<Attempt> {
+  const script = 'busybox ls -la / /dev /etc /proc/self/exe; busybox cat /etc/hosts; busybox echo x >/dev/null; busybox echo y >/made';
+  const dockerfile = `FROM base\nWORKDIR /work\nRUN ["/bin/busybox", "sh", "-c", "${script}"]\nRUN ["/bin/busybox", "test", "-f", "/made"]\n`;
+  return buildOn({ layers: [busyboxTar, layer] }, dockerfile, ['-t', 'made']);
+}
+
 describe.skipIf(missingRuntime !== undefined).concurrent('a RUN on hostile mount points', () => {
   const target = `${outside}/${SENTINEL.name}`;
-  it.each<readonly [title: string, layer: () => Buffer, refusal?: RegExp]>([
+  it.each<readonly [title: string, layer: () => Buffer]>([
     ['dev is a symlink', () => tarOf(symlink('dev', outside))],
     ['dev is a symlink that climbs', () => tarOf(symlink('dev', '../../../../../../../dev'))],
     ['dev is a file', () => tarOf(member({ path: 'dev', text: 'x' }))],
@@ -349,7 +360,6 @@ describe.skipIf(missingRuntime !== undefined).concurrent('a RUN on hostile mount
     ['sys is a symlink', () => tarOf(symlink('sys', outside), symlink('run', outside))],
     ['etc is a symlink', () => tarOf(symlink('etc', outside))],
     ['etc is a symlink to proc', () => tarOf(symlink('etc', '/proc'))],
-    ['etc is a symlink in a circle', () => tarOf(symlink('etc', 'etc')), /too many symbolic links/],
     ['etc is a file', () => tarOf(member({ path: 'etc', text: 'x' }))],
     ['etc/hosts is a symlink', () => tarOf(directory('etc'), symlink('etc/hosts', target), symlink('etc/resolv.conf', target))],
     ['etc/hosts is a symlink to the host', () => tarOf(directory('etc'), symlink('etc/hosts', '../../../../../../../../etc/hosts'))],
@@ -357,17 +367,15 @@ describe.skipIf(missingRuntime !== undefined).concurrent('a RUN on hostile mount
     ['etc/hosts is a device', () => tarOf(directory('etc'), member({ path: 'etc/hosts', type: 'char', devMajor: 1, devMinor: 3 }))],
     ['etc/resolv.conf is a FIFO', () => tarOf(directory('etc'), member({ path: 'etc/resolv.conf', type: 'fifo' }))],
     ['everything is gone', () => tarOf(...['dev', 'etc', 'proc', 'sys'].map((name) => member({ path: `.wh.${name}` })))],
-  ])('%s', async (...[_title, layer, refusal]) => {
-    const script = 'busybox ls -la / /dev /etc /proc/self/exe; busybox cat /etc/hosts; busybox echo x >/dev/null; busybox echo y >/made';
-    const attempt = await buildOn(
-      { layers: [busyboxTar, layer()] },
-      `FROM base\nWORKDIR /work\nRUN ["/bin/busybox", "sh", "-c", "${script}"]\nRUN ["/bin/busybox", "test", "-f", "/made"]\n`,
-      ['-t', 'made'],
-    );
+  ])('%s', async (_title, layer) => {
+    const attempt = await runOn(layer());
     expectCivil(attempt);
+    expect(attempt.status, attempt.stderr).toBe(0);
     expect(attempt.stderr).not.toContain(SENTINEL.text);
-    if (refusal === undefined) expect(attempt.status, attempt.stderr).toBe(0);
-    else expectRefused(attempt, refusal);
+  });
+
+  it('etc is a symlink in a circle', async () => {
+    expectRefused(await runOn(tarOf(symlink('etc', 'etc'))), /too many symbolic links/);
   });
 
   it.each([

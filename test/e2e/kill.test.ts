@@ -50,21 +50,11 @@ describe.skipIf(missing !== undefined)('a build that is stopped', () => {
 
   afterAll(() => scratch[Symbol.dispose]());
 
-  const buildArgs = (store: string): string[] => [
-    ...[
-      '--root',
-      at(store),
-      '-t',
-      'app:1',
-      '-t',
-      'app:2',
-      '--progress',
-      'plain',
-      '--build-context',
-      `base=oci-layout://${at('base-layout')}`,
-    ],
-    ...['-o', 'type=image', '--oci-layout', `${at(`${store}-layout`)}:1`, context],
-  ];
+  const buildArgs = (store: string): string[] => {
+    const base = ['--build-context', `base=oci-layout://${at('base-layout')}`];
+    const outputs = ['-t', 'app:1', '-t', 'app:2', '-o', 'type=image', '--oci-layout', `${at(`${store}-layout`)}:1`];
+    return ['--root', at(store), '--progress', 'plain', ...base, ...outputs, context];
+  };
 
   /** New content in each round, so that blobs are written anew. */
   function changeContext(round: number): void {
@@ -139,42 +129,42 @@ describe.skipIf(missing !== undefined)('a build that is stopped', () => {
     expect([living, foreign, young].filter((path) => !existsSync(path))).toEqual([]);
   });
 
-  describe('while a RUN sleeps', () => {
-    /** Starts a build, waits for its RUN to be under way, and hands over the process. */
-    async function sleeping(store: string): Promise<{ child: ReturnType<typeof startTsbuild>; output: () => string; exit: Promise<Exit> }> {
-      const dir = writeFiles(at(`${store}-context`), {
-        Dockerfile: `FROM base\nRUN ["/bin/busybox", "sh", "-c", "busybox echo up; busybox sleep 60; : ${scratch.path}"]\n`,
-      });
-      const layout = `base=oci-layout://${at('base-layout')}`;
-      const child = startTsbuild([
-        '--root',
-        at(store),
-        '--progress',
-        'plain',
-        '--build-context',
-        layout,
-        '-t',
-        'x',
-        '--oci-layout',
-        at(`${store}-layout`),
-        dir,
-      ]);
-      let text = '';
-      child.stderr?.on('data', (chunk: Buffer) => (text += chunk.toString()));
-      const exit = once(child, 'exit').then(([status, signal]) => ({ status, signal }) as Exit);
-      while (!/ up$/m.test(text)) {
-        if (child.exitCode !== null) throw new Error(`the build ended: ${text}`);
-        await new Promise((resolve) => setTimeout(resolve, 5));
-      }
-      return { child, output: () => text, exit };
+  /** Starts a build, waits for its RUN to be under way, and hands over the process. */
+  async function startSleeping(store: string): Promise<Sleeping> {
+    const dir = writeFiles(at(`${store}-context`), {
+      Dockerfile: `FROM base\nRUN ["/bin/busybox", "sh", "-c", "busybox echo up; busybox sleep 60; : ${scratch.path}"]\n`,
+    });
+    const layout = `base=oci-layout://${at('base-layout')}`;
+    const child = startTsbuild([
+      '--root',
+      at(store),
+      '--progress',
+      'plain',
+      '--build-context',
+      layout,
+      '-t',
+      'x',
+      '--oci-layout',
+      at(`${store}-layout`),
+      dir,
+    ]);
+    let text = '';
+    child.stderr?.on('data', (chunk: Buffer) => (text += chunk.toString()));
+    const exit = once(child, 'exit').then(([status, signal]): Exit => ({ status, signal }));
+    while (!/ up$/m.test(text)) {
+      if (child.exitCode !== null) throw new Error(`the build ended: ${text}`);
+      await new Promise((resolve) => setTimeout(resolve, 5));
     }
+    return { child, output: () => text, exit };
+  }
 
+  describe('while a RUN sleeps', () => {
     it.each([
       ['SIGINT', 130],
       ['SIGTERM', 143],
       ['SIGHUP', 129],
     ] as const)('%s ends it with status %i within a second, with nothing left', async (signal, status) => {
-      const { child, output, exit } = await sleeping(signal);
+      const { child, output, exit } = await startSleeping(signal);
       expect(processesOf(scratch.path)).not.toEqual([]);
       const startedMs = performance.now();
       child.kill(signal);
@@ -190,7 +180,7 @@ describe.skipIf(missing !== undefined)('a build that is stopped', () => {
     });
 
     it('a second Ctrl-C does not wait for the cleaning', async () => {
-      const { child, exit } = await sleeping('twice');
+      const { child, exit } = await startSleeping('twice');
       child.kill('SIGINT');
       child.kill('SIGINT');
       expect((await exit).status).toBe(130);
@@ -198,7 +188,7 @@ describe.skipIf(missing !== undefined)('a build that is stopped', () => {
     });
 
     it('SIGKILL leaves a temp directory only, which the next build sweeps', async () => {
-      const { child, exit } = await sleeping('killed');
+      const { child, exit } = await startSleeping('killed');
       child.kill('SIGKILL');
       expect((await exit).signal).toBe('SIGKILL');
       expect(await lastingLeftovers(scratch.path, child.pid ?? 0)).toEqual([]);
@@ -210,6 +200,12 @@ describe.skipIf(missing !== undefined)('a build that is stopped', () => {
     });
   });
 });
+
+interface Sleeping {
+  readonly child: ReturnType<typeof startTsbuild>;
+  readonly output: () => string;
+  readonly exit: Promise<Exit>;
+}
 
 interface Exit {
   readonly status: number | null;

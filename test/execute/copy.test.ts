@@ -457,7 +457,9 @@ describe('what is missing', () => {
       chmodSync(join(context, path), mode);
     process.seteuid?.(65534);
     try {
-      expect(() => copy(['d'], '/')).toThrow(expect.objectContaining({ kind: 'input', message: 'COPY: cannot read "d/closed": permission denied (EACCES)' }));
+      expect(() => copy(['d'], '/')).toThrow(
+        expect.objectContaining({ kind: 'input', message: 'COPY: cannot read "d/closed": permission denied (EACCES)' }),
+      );
       expect(() => copy(['closed'], '/')).toThrow(
         expect.objectContaining({ kind: 'input', message: 'COPY: cannot read "closed": permission denied (EACCES)' }),
       );

@@ -27,7 +27,7 @@ const APPLETS = (
 type Tree = Readonly<Record<string, string | { readonly link: string } | { readonly mode: number; readonly text?: string }>>;
 
 /** Writes files (text), symlinks and directories (`name/`) below a directory. */
-export function writeTree(dir: string, tree: Tree): void {
+function writeTree(dir: string, tree: Tree): void {
   for (const [path, content] of Object.entries(tree)) {
     const target = join(dir, path);
     mkdirSync(dirname(target), { recursive: true });

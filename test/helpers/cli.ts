@@ -17,6 +17,8 @@ export interface CliOptions {
   readonly cwd?: string;
   readonly env?: Readonly<Record<string, string>>;
   readonly timeoutMs?: number;
+  /** Another copy of the CLI. */
+  readonly program?: string;
 }
 
 /** Environment of the tests without what would change the output. */
@@ -26,7 +28,7 @@ function cleanEnvironment(extra: Readonly<Record<string, string>> = {}): Record<
 }
 
 export function tsbuild(args: readonly string[], options: CliOptions = {}): CliResult {
-  const { status, stdout, stderr } = spawnSync(process.execPath, [TSBUILD, ...args], {
+  const { status, stdout, stderr } = spawnSync(process.execPath, [options.program ?? TSBUILD, ...args], {
     encoding: 'utf8',
     maxBuffer: 1 << 28,
     timeout: options.timeoutMs ?? 120_000,
@@ -38,7 +40,7 @@ export function tsbuild(args: readonly string[], options: CliOptions = {}): CliR
 
 /** The same, beside the test instead of in front of it. */
 export function startTsbuild(args: readonly string[], options: CliOptions = {}): ReturnType<typeof spawn> {
-  return spawn(process.execPath, [TSBUILD, ...args], {
+  return spawn(process.execPath, [options.program ?? TSBUILD, ...args], {
     stdio: ['ignore', 'pipe', 'pipe'],
     env: cleanEnvironment(options.env),
     ...(options.cwd === undefined ? {} : { cwd: options.cwd }),

@@ -6,7 +6,7 @@ import { join } from 'node:path';
  * What a build has left on the machine: processes with `marker` on their command line, mounts of such a path in any mount namespace, and
  * cgroups of the containers of the process `pid`. One line each.
  */
-export function leftoversOf(marker: string, pid: number): string[] {
+function leftoversOf(marker: string, pid: number): string[] {
   return [...processesOf(marker), ...mountsOf(marker), ...cgroupsOf(`tsbuild-${pid}-`)];
 }
 
@@ -106,7 +106,7 @@ interface Children {
 }
 
 /** A file that a killed build was about to publish. */
-export function isTemporary(name: string): boolean {
+function isTemporary(name: string): boolean {
   return name.startsWith('.tmp-');
 }
 

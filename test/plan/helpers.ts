@@ -6,7 +6,6 @@ import { planBuild, type PlanResult } from '../../src/plan/planner.js';
 
 export const HOST: Platform = { os: 'linux', architecture: 'amd64' };
 
-export const PATH = 'PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
 
 export interface PlanOptions {
   readonly target?: string;

@@ -65,7 +65,7 @@ function expectOrder(entries: readonly TarEntry[]): void {
   }
 }
 
-export function viewTree(view: RootView): Tree {
+function viewTree(view: RootView): Tree {
   const tree: Tree = new Map();
   const links = new Map<string, string>();
   const visit = (path: string): void => {

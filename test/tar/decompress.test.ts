@@ -134,7 +134,9 @@ describe('openDecompressed', () => {
 
   it('reads a stream that fails or has nothing', async () => {
     expect((await collect(decompressStream(Readable.from([]), 'stdin'))).length).toBe(0);
-    await expect(collect(decompressStream(createReadStream(join(dir, 'missing')), 'stdin'))).rejects.toThrow('cannot read "stdin": no such file or directory (ENOENT)');
+    await expect(collect(decompressStream(createReadStream(join(dir, 'missing')), 'stdin'))).rejects.toThrow(
+      'cannot read "stdin": no such file or directory (ENOENT)',
+    );
   });
 
   it('says which package has a missing program', async () => {
