@@ -239,9 +239,9 @@ describe('a base image', () => {
     [
       'with a changed layer',
       (blob, bytes) => writeFileSync(blob, Buffer.concat([bytes.subarray(0, -1), Buffer.from('?')])),
-      ['is damaged: got sha256:', 'want sha256:'],
+      ['is damaged: got ', 'want '],
     ],
-    ['with a shortened layer', (blob, bytes) => writeFileSync(blob, bytes.subarray(0, -1)), ['is damaged: got sha256:', 'want sha256:']],
+    ['with a shortened layer', (blob, bytes) => writeFileSync(blob, bytes.subarray(0, -1)), ['is damaged: got ', 'want ']],
     ['without its layer', (blob) => unlinkSync(blob), ['is missing']],
   ])('%s', (_title, damage, words) => {
     files(COPY_ONLY);

@@ -6,7 +6,6 @@ import { planBuild, type PlanResult } from '../../src/plan/planner.js';
 
 export const HOST: Platform = { os: 'linux', architecture: 'amd64' };
 
-
 export interface PlanOptions {
   readonly target?: string;
   readonly buildArgs?: Readonly<Record<string, string>>;
