@@ -33,7 +33,7 @@ export interface OutputRequest {
   readonly signal: AbortSignal;
 }
 
-/** Writes every output, unless the signal fires: an output that is under way is finished first. Names move last: the store's tags only when all else is in place. */
+/** Writes every output, unless the signal fires: an archive or layout that is under way is finished first. Names move last: the store's tags only when all else is in place. */
 export async function writeOutputs(request: OutputRequest): Promise<void> {
   const ordered = request.outputs.toSorted((a, b) => Number(isStore(a)) - Number(isStore(b)));
   for (const output of ordered) {
@@ -46,7 +46,7 @@ export async function writeOutputs(request: OutputRequest): Promise<void> {
 
 /** @returns what was written and where, for people */
 async function writeOutput(output: OutputSpec, request: OutputRequest): Promise<string> {
-  const { store, epochSeconds, progress } = request;
+  const { store, epochSeconds, progress, signal } = request;
   if (output.type === 'local' || output.type === 'tar') {
     const tree = {
       root: openRootView(request.view),
@@ -58,7 +58,7 @@ async function writeOutput(output: OutputSpec, request: OutputRequest): Promise<
       await writeTreeTar(tree);
       return `root file system to ${toPlace(output.dest)}`;
     }
-    const skipped = writeTreeFiles(tree);
+    const skipped = await writeTreeFiles({ ...tree, signal });
     if (skipped.length > 0) progress.warn(`left out of ${output.dest}: ${skipped.length} devices and FIFOs`);
     return `root file system to ${output.dest}`;
   }

@@ -29,7 +29,8 @@ const DEFAULT_SHM_BYTES = 64 * 1024 * 1024;
  * @throws BuildError for everything that is not a fault of tsbuild's own; nothing half-written is left behind
  */
 export async function build(options: BuildOptions): Promise<BuildResult> {
-  const progress = new Progress(options.onEvent);
+  const stop = new AbortController();
+  const progress = new Progress(options.onEvent, (error) => stop.abort(error));
   const contextDir = resolve(options.context);
   const found = findDockerfile(contextDir, options.file);
   const dockerfile = parseDockerfile(found.bytes, { name: found.name });
@@ -41,7 +42,6 @@ export async function build(options: BuildOptions): Promise<BuildResult> {
   using _lease = store.lease();
   await using temp = await store.tempDir();
   using pool = new JobPool();
-  const stop = new AbortController();
   using _link = linkSignals({ from: options.signal, to: stop, pool });
 
   await using bases = new Bases({ store, contexts: options.buildContexts ?? {}, pool, progress, signal: stop.signal });

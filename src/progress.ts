@@ -7,12 +7,15 @@ type Untimed<E> = E extends BuildEvent ? Omit<E, 'timeMs'> : never;
 /** Turns what happens in a build into timed events, and keeps what the result reports of them. */
 export class Progress {
   readonly #sink: EventSink;
+  readonly #onSinkError: (error: unknown) => void;
   readonly #startedAt = performance.now();
   readonly steps: StepTiming[] = [];
   readonly warnings: string[] = [];
 
-  constructor(sink: EventSink = () => {}) {
-    this.#sink = sink;
+  /** @param onSinkError since an event may happen where nobody would catch what its sink throws */
+  constructor(sink: EventSink | undefined, onSinkError: (error: unknown) => void) {
+    this.#sink = sink ?? (() => {});
+    this.#onSinkError = onSinkError;
   }
 
   elapsedMs(): number {
@@ -20,7 +23,11 @@ export class Progress {
   }
 
   emit(event: Untimed<BuildEvent>): void {
-    this.#sink({ ...event, timeMs: this.elapsedMs() });
+    try {
+      this.#sink({ ...event, timeMs: this.elapsedMs() });
+    } catch (error) {
+      this.#onSinkError(error);
+    }
   }
 
   warn(message: string, range?: SourceRange): void {

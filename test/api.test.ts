@@ -212,6 +212,14 @@ describe('a build that fails', () => {
   });
 });
 
+test('what the sink of events throws ends the build', async () => {
+  const reason = new Error('no more events');
+  const onEvent = ({ type }: Library.BuildEvent): void => {
+    if (type === 'step-started') throw reason;
+  };
+  await expect(build({ context: contextOf('FROM scratch\nCOPY a /\n', { a: 'a' }), root, onEvent })).rejects.toBe(reason);
+});
+
 describe('a build that is told to stop', () => {
   test('before it begins', async () => {
     const reason = new Error('enough');

@@ -13,7 +13,9 @@ import {
   unlinkSync,
   type Stats,
 } from 'node:fs';
+import { rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { fromText, toFsPath, toText, type ByteString } from '../base/bytes.js';
 import { BuildError, errnoOf } from '../base/errors.js';
 import { parentOf } from '../base/paths.js';
@@ -28,6 +30,8 @@ export interface TreeOutputRequest {
   readonly dest: string;
   /** Newer file times become this one (SOURCE_DATE_EPOCH). */
   readonly clampSeconds?: number;
+  /** Stops `writeTreeFiles`. */
+  readonly signal?: AbortSignal;
 }
 
 /**
@@ -45,27 +49,34 @@ export function writeTreeTar({ root, dest, clampSeconds }: TreeOutputRequest): P
  * A new directory appears whole; into an existing one files are put one by one, each whole, and what the image does not have stays.
  *
  * @returns paths of the image that were left out
- * @throws BuildError `usage` when a directory stands where the image has something else, `environment` when it cannot be written
+ * @throws BuildError `usage` when a directory stands where the image has something else, `environment` when it cannot be written, and
+ *   the reason of the signal
  */
-export function writeTreeFiles({ root, dest, clampSeconds }: TreeOutputRequest): readonly ByteString[] {
+export async function writeTreeFiles({ root, dest, clampSeconds, signal }: TreeOutputRequest): Promise<readonly ByteString[]> {
   const isNew = lstatSync(dest, { throwIfNoEntry: false }) === undefined;
   const target = isNew ? join(dirname(dest), temporaryName()) : dest;
   makeParent(dest);
   try {
     if (isNew) mkdirSync(target);
-    const skipped = writeEntries(fromText(target), treeEntries(root, clampSeconds));
+    const skipped = await writeEntries(fromText(target), treeEntries(root, clampSeconds), signal);
     if (isNew) renameSync(target, dest);
     return skipped;
   } catch (error) {
-    if (isNew) rmSync(target, { recursive: true, force: true });
+    if (isNew) await rm(target, { recursive: true, force: true });
     throw toWriteError(error, dest);
   }
 }
 
-function writeEntries(base: ByteString, entries: Iterable<TarEntry>): ByteString[] {
+/** Files between two looks at signals and progress, which wait meanwhile. */
+const BREATH_FILES = 200;
+
+async function writeEntries(base: ByteString, entries: Iterable<TarEntry>, signal?: AbortSignal): Promise<ByteString[]> {
   const skipped: ByteString[] = [];
   const directories: TarEntry[] = [];
+  let count = 0;
   for (const entry of entries) {
+    if (++count % BREATH_FILES === 0) await nextTurn();
+    signal?.throwIfAborted();
     const path = `${base}/${entry.path}`;
     if (entry.type === 'directory') {
       makeDirectory(path, entry);

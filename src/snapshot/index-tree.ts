@@ -125,6 +125,7 @@ export class IndexTree {
     const node = target === '' ? undefined : this.#nodes.get(target);
     if (node === undefined || node === 'whiteout') throw badLink(entry, 'does not exist');
     if (this.#isDirectory(target)) throw badLink(entry, 'is a directory');
+    if (target.startsWith(`${path}/`)) throw badLink(entry, 'lies in what the link replaces');
     if (target !== path) this.#put(path, node);
   }
 

@@ -64,7 +64,7 @@ export async function readLayerIndex(chunks: AsyncIterable<Buffer>, name = 'laye
   reader.end();
   try {
     // Where the name of the layer is known, and beside the main thread.
-    new IndexTree(entries);
+    openLayerIndex({ entries });
   } catch (error) {
     throw error instanceof BuildError ? new BuildError(error.kind, `${name}: ${error.message}`, { cause: error }) : error;
   }

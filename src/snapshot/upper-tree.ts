@@ -102,6 +102,8 @@ export class UpperTree {
   putLink(path: ByteString, entry: TarEntry): void {
     const target = this.#findTarget(entry);
     if (target === path) return;
+    // The directory would go first, and the target with it.
+    if (target.startsWith(`${path}/`)) throw badLink(entry, 'lies in what the link replaces');
     this.put(path, (fsPath) => linkSync(this.at(target), fsPath));
   }
 

@@ -131,6 +131,12 @@ function linkAttacks(outside: string): HostileLayer[] {
     fails('a hard link by way of a symlink', /target .* does not exist/, symlink('d', `/${within}`), hardlink('h', `d/${SENTINEL.name}`)),
     fails('a hard link before its target', /target "\/f" does not exist/, hardlink('h', 'f'), member({ path: 'f', ...evil })),
     fails('a hard link to a directory', /target "\/d" is a directory/, directory('d'), hardlink('h', 'd')),
+    fails(
+      'a hard link to a file of the directory that it replaces',
+      /lies in what the link replaces/,
+      member({ path: 'd/f', ...evil }),
+      hardlink('d', 'd/f'),
+    ),
     fails('a hard link to the root', /target "\/" does not exist/, hardlink('h', '.')),
     makes(
       'a hard link to a symlink, then a write through it',

@@ -66,9 +66,9 @@ beforeEach(() => {
 afterEach(() => rmSync(dir, { recursive: true }));
 
 describe.skipIf(!isRoot)('writeTreeFiles', () => {
-  it('writes the union as files of the caller', () => {
+  it('writes the union as files of the caller', async () => {
     const dest = join(dir, 'deep/out');
-    const skipped = writeTreeFiles({ root, dest });
+    const skipped = await writeTreeFiles({ root, dest });
     expect(skipped).toEqual(['dev/null', 'dev/pipe']);
     expect(readdirSync(dest, 'latin1').toSorted()).toEqual(['bin', 'dev', 'link-a', 'link-b', 'new', 'ro', 'sym', 'tmp', '\xff\xfe-latin']);
     expect(statSync(join(dest, 'bin/su'))).toMatchObject({ uid: 0, gid: 0, mode: 0o100755, mtimeMs: MTIME * 1000 });
@@ -81,7 +81,7 @@ describe.skipIf(!isRoot)('writeTreeFiles', () => {
     expect(readdirSync(join(dir, 'deep'))).toEqual(['out']);
   });
 
-  it('merges into an existing directory, and follows no symlink there', () => {
+  it('merges into an existing directory, and follows no symlink there', async () => {
     const dest = join(dir, 'out');
     mkdirSync(join(dest, 'tmp/mine'), { recursive: true });
     mkdirSync(join(dir, 'elsewhere'));
@@ -89,8 +89,8 @@ describe.skipIf(!isRoot)('writeTreeFiles', () => {
     symlinkSync(join(dir, 'elsewhere'), join(dest, 'bin'));
     symlinkSync(join(dir, 'elsewhere/new'), join(dest, 'new'));
     mkdirSync(join(dest, 'sym'));
-    writeTreeFiles({ root, dest });
-    writeTreeFiles({ root, dest });
+    await writeTreeFiles({ root, dest });
+    await writeTreeFiles({ root, dest });
     expect(readdirSync(join(dest, 'tmp'))).toEqual(['mine']);
     expect(lstatSync(join(dest, 'bin')).isDirectory()).toBe(true);
     expect(readdirSync(join(dir, 'elsewhere'))).toEqual(['new']);
@@ -100,21 +100,34 @@ describe.skipIf(!isRoot)('writeTreeFiles', () => {
     expect(readdirSync(dest).filter((name) => name.startsWith('.tmp'))).toEqual([]);
   });
 
-  it('does not remove a full directory for a file', () => {
+  it('does not remove a full directory for a file', async () => {
     const dest = join(dir, 'out');
     mkdirSync(join(dest, 'new/full'), { recursive: true });
-    expect(() => writeTreeFiles({ root, dest })).toThrow(
+    await expect(writeTreeFiles({ root, dest })).rejects.toThrow(
       expect.objectContaining({ kind: 'usage', message: expect.stringContaining('/new"') as string }),
     );
     expect(existsSync(join(dest, 'new/full'))).toBe(true);
     expect(readdirSync(dest).filter((name) => name.startsWith('.tmp'))).toEqual([]);
   });
 
-  it('clamps newer times', () => {
+  it('clamps newer times', async () => {
     const dest = join(dir, 'out');
-    writeTreeFiles({ root, dest, clampSeconds: MTIME + 1 });
+    await writeTreeFiles({ root, dest, clampSeconds: MTIME + 1 });
     expect(statSync(join(dest, 'new')).mtimeMs).toBe((MTIME + 1) * 1000);
     expect(statSync(join(dest, 'link-a')).mtimeMs).toBe(MTIME * 1000);
+  });
+});
+
+describe('writeTreeFiles', () => {
+  it('stops when it is told to, and leaves nothing of a new directory', async () => {
+    const many = join(dir, 'many');
+    mkdirSync(many);
+    for (let index = 0; index < 1000; index++) writeFileSync(join(many, String(index)), '');
+    const stop = new AbortController();
+    const dest = join(dir, 'out/tree');
+    setImmediate(() => stop.abort(new Error('enough')));
+    await expect(writeTreeFiles({ root: openRootView([{ path: many }]), dest, signal: stop.signal })).rejects.toThrow('enough');
+    expect(readdirSync(join(dir, 'out'))).toEqual([]);
   });
 });
 

@@ -130,7 +130,7 @@ describe.skipIf(!isRoot)('extractArchive', () => {
     await add(tarOf(directory('f'), member({ path: 'f/x', text: 'x' })));
     expect(merged('f/x')).toBe('file x');
     const error = await failure(tarOf(member({ path: 'g/x' })));
-    expect([error.kind, error.message]).toEqual(['input', '"/g" is not a directory']);
+    expect([error.kind, error.message]).toEqual(['input', 'archive: "/g" is not a directory']);
   });
 
   it('links to members and to files of the image', async () => {

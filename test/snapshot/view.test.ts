@@ -210,6 +210,6 @@ describe('readFile', () => {
     expect(view.readFile('link', 4)?.toString()).toBe('root');
     expect(view.readFile('/etc/passwd', 4)?.toString()).toBe('root');
     for (const path of ['fifo', 'd', '', 'none']) expect(view.readFile(path, 4), path).toBeUndefined();
-    expect(() => view.readFile('link', 3)).toThrow(/etc\/passwd" is too large: got 4 bytes, want at most 3/);
+    expect(() => view.readFile('link', 3)).toThrow(/etc\/passwd" of the image is too large: got 4 bytes, want at most 3/);
   });
 });
