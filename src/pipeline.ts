@@ -48,8 +48,9 @@ export async function build(options: BuildOptions): Promise<BuildResult> {
   const plan = await planWithBases(dockerfile, bases, options);
   for (const { message, range } of [...dockerfile.warnings, ...plan.warnings]) progress.warn(message, range);
   const runtime = options.runtime ?? 'runc';
+  let runtimeChecked: Promise<void> | undefined;
   if (plan.stages.some((stage) => stage.steps.some((step) => step.kind === 'run'))) {
-    await prepareRuntime(runtime, progress);
+    ({ checked: runtimeChecked } = await prepareRuntime(runtime, progress));
   }
 
   const epochSeconds = checkEpoch(options.sourceDateEpoch ?? plan.sourceDateEpoch);
@@ -73,6 +74,7 @@ export async function build(options: BuildOptions): Promise<BuildResult> {
     },
     stop,
   });
+  await runtimeChecked;
   const annotations = options.annotations ?? {};
   const image = outputDemand(outputs).image ? await finishImage({ store, plan, target, annotations, epochSeconds }) : undefined;
   await writeOutputs({ outputs, store, image, references, view: target.view, epochSeconds, progress, signal: stop.signal });
@@ -110,12 +112,20 @@ function contextSource(options: BuildOptions, name: string | undefined, dockerfi
   return { kind: 'context', dir, ...(ignore === undefined ? {} : { ignore }) };
 }
 
-/** @throws BuildError `environment` or `privilege`, before anything has run */
-async function prepareRuntime(name: string, progress: Progress): Promise<void> {
+/**
+ * Refuses what cannot run before anything has. The runtime's own word on its version takes a process, so it is awaited at the end.
+ * @throws BuildError `environment` or `privilege`
+ * @returns settles when a warning about a vulnerable runtime has been given
+ */
+async function prepareRuntime(name: string, progress: Progress): Promise<{ readonly checked: Promise<void> }> {
   const { checkRunAbility, runtimeVersion, vulnerabilityWarning } = await import('./os/privilege.js');
-  const version = await runtimeVersion(checkRunAbility(name));
-  const warning = version === undefined ? undefined : vulnerabilityWarning(version);
-  if (warning !== undefined) progress.warn(warning);
+  const version = runtimeVersion(checkRunAbility(name));
+  const warn = (text: string | undefined): void => {
+    const warning = text === undefined ? undefined : vulnerabilityWarning(text);
+    if (warning !== undefined) progress.warn(warning);
+  };
+  // A runtime that cannot even tell its version fails in the first step, with more to say.
+  return { checked: version.then(warn, () => undefined) };
 }
 
 /** The last second of 9999: RFC 3339 has four digits for a year, and begins with 0000. */

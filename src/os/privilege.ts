@@ -19,8 +19,6 @@ export function checkRunAbility(runtimeName: string): Runtime {
   const runtime = findRuntime(runtimeName);
   for (const program of ['setpriv', 'unshare', 'mount']) requireProgram(program, program === 'mount' ? 'mount' : 'util-linux');
   requireMountPrivilege(process.geteuid?.() ?? 0, readFileSync('/proc/self/status', 'utf8'));
-  // The library takes a while to load; by the time of the first step it is there.
-  void import('execa');
   return runtime;
 }
 
