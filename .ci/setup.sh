@@ -33,11 +33,13 @@ if [ -n "$missing" ]; then
   fi
   echo "installing:$missing" >&2
   # shellcheck disable=SC2086 # a list of words
-  if ! { apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends $missing; } >/tmp/tsbuild-apt.log 2>&1; then
-    tail -n 20 /tmp/tsbuild-apt.log >&2
+  log=$(mktemp)
+  if ! { apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends $missing; } >"$log" 2>&1; then
+    tail -n 20 "$log" >&2
     echo "apt-get failed; install by hand:$missing" >&2
     exit 1
   fi
+  rm -f "$log"
 fi
 
 # npm writes .package-lock.json last: an older one means that package-lock.json has changed since.

@@ -9,6 +9,7 @@ import type { NamedContext } from './options.js';
 import type { BaseRequest } from './plan/plan.js';
 import type { JobPool } from './pool.js';
 import type { Progress } from './progress.js';
+import { openLayerIndex } from './snapshot/layer-index.js';
 import type { LayerDir, ViewLayer } from './snapshot/root-view.js';
 import { findInLayout, importFromLayout } from './store/import.js';
 import type { Store } from './store/store.js';
@@ -98,7 +99,12 @@ export class Bases implements AsyncDisposable {
   }
 
   async #indexLayer(layer: Layer): Promise<ViewLayer> {
-    return this.#store.findLayerDir(layer.diffId) ?? this.#pool.run('indexLayer', this.#blobOf(layer));
+    const existing = this.#store.findLayerDir(layer.diffId);
+    if (existing !== undefined) return existing;
+    const index = await this.#pool.run('indexLayer', this.#blobOf(layer));
+    // Entries that make no layer are the fault of the base, not of the step that looks into it first.
+    openLayerIndex(index);
+    return index;
   }
 
   #blobOf({ descriptor, diffId }: Layer): { blob: string; digest: Descriptor['digest']; diffId: Layer['diffId'] } {

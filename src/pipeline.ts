@@ -6,6 +6,7 @@ import { demandOf } from './demand.js';
 import { finishImage } from './finish.js';
 import type { CopySource } from './jobs.js';
 import { hostPlatform } from './oci/platform.js';
+import { COMPRESSION_LEVELS } from './image/image.js';
 import { formatReference, parseReference } from './oci/reference.js';
 import type { ImageConfig } from './oci/types.js';
 import type { BuildOptions, BuildResult } from './options.js';
@@ -75,6 +76,7 @@ export async function build(options: BuildOptions): Promise<BuildResult> {
     stop,
   });
   await runtimeChecked;
+  await warnOfIgnored(plan, contextDir, progress);
   const annotations = options.annotations ?? {};
   const image = outputDemand(outputs).image ? await finishImage({ store, plan, target, annotations, epochSeconds }) : undefined;
   await writeOutputs({ outputs, store, image, references, view: target.view, epochSeconds, progress, signal: stop.signal });
@@ -128,6 +130,22 @@ async function prepareRuntime(name: string, progress: Progress): Promise<{ reado
   return { checked: version.then(warn, () => undefined) };
 }
 
+/** Of the classic mistake: a COPY of the whole context that takes along what the user does not even keep in git. */
+async function warnOfIgnored(plan: Plan, contextDir: string, progress: Progress): Promise<void> {
+  const step = plan.stages
+    .flatMap((stage) => stage.steps)
+    .find(
+      (candidate) =>
+        candidate.kind === 'copy' && candidate.from.kind === 'context' && candidate.sources.some((source) => /^[./]+$/.test(source)),
+    );
+  if (step === undefined) return;
+  const { gitIgnoredEntries } = await import('./context/hints.js');
+  const ignored = await gitIgnoredEntries(contextDir);
+  if (ignored.length === 0) return;
+  const names = ignored.length > 5 ? `${ignored.slice(0, 5).join(', ')} and ${ignored.length - 5} more` : ignored.join(', ');
+  progress.warn(`the context has no .dockerignore, so this step copies what git ignores: ${names}`, step.range);
+}
+
 /** The last second of 9999: RFC 3339 has four digits for a year, and begins with 0000. */
 const MAX_EPOCH_SECONDS = 253_402_300_799;
 const MIN_EPOCH_SECONDS = -62_167_219_200;
@@ -140,12 +158,20 @@ function checkEpoch(seconds: number | undefined): number | undefined {
 
 /** One compression for all outputs: a layer is compressed once. */
 function compressionOf(options: BuildOptions): { compression: 'gzip' | 'zstd' | 'none'; level?: number } {
-  const wanted = (options.outputs ?? []).flatMap((output) => ('compression' in output && output.compression !== undefined ? [output] : []));
-  const [first] = wanted;
-  const compression = first?.compression ?? options.compression ?? 'gzip';
-  const level = first?.compressionLevel ?? options.compressionLevel;
-  if (wanted.some((output) => output.compression !== compression || (output.compressionLevel ?? level) !== level)) {
+  const general = options.compression ?? 'gzip';
+  const wanted = (options.outputs ?? []).flatMap((output) => {
+    if (output.type === 'local' || output.type === 'tar') return [];
+    const compression = output.compression ?? general;
+    const level = output.compressionLevel ?? (compression === general ? options.compressionLevel : undefined);
+    return [{ compression, ...(level === undefined ? {} : { level }) }];
+  });
+  const { compression, level } = wanted[0] ?? { compression: general, level: options.compressionLevel };
+  if (wanted.some((output) => output.compression !== compression || output.level !== level)) {
     throw new BuildError('unsupported', 'not supported yet: outputs of one build with different compressions');
+  }
+  const [lowest, highest] = COMPRESSION_LEVELS[compression];
+  if (level !== undefined && (!Number.isInteger(level) || level < lowest || level > highest)) {
+    throw new BuildError('usage', `invalid compression level ${level}: want ${lowest} to ${highest} for ${compression}`);
   }
   return { compression, ...(level === undefined ? {} : { level }) };
 }

@@ -23,8 +23,3 @@ export function toText(bytes: ByteString): string {
 export function toFsPath(bytes: ByteString): FsPath {
   return NON_ASCII.test(bytes) ? Buffer.from(bytes, 'latin1') : bytes;
 }
-
-/** A name that a system call returned. */
-export function fromFsName(name: Buffer): ByteString {
-  return name.toString('latin1');
-}

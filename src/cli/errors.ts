@@ -1,6 +1,7 @@
 import { constants } from 'node:os';
 import { BuildError, errnoOf, type ErrorKind } from '../base/errors.js';
 import { formatFrame, formatPosition } from '../base/source.js';
+import { toVisible } from './progress/width.js';
 import { redact } from './redact.js';
 
 const EXIT_CODES: Readonly<Record<ErrorKind, number>> = {
@@ -39,7 +40,7 @@ function renderBuildError(error: BuildError): string {
   const position = error.range === undefined ? '' : `${formatPosition(error.range)}: `;
   const lines = [`ERROR: ${position}${error.message}`];
   if (error.lastLines !== undefined && error.lastLines.length > 0) {
-    lines.push('last lines of its output:', ...error.lastLines.map((line) => `  | ${line}`));
+    lines.push('last lines of its output:', ...error.lastLines.map((line) => `  | ${toVisible(line)}`));
   }
   if (error.range !== undefined) lines.push(formatFrame(error.range));
   if (error.hint !== undefined) lines.push(`hint: ${error.hint}`);

@@ -3,6 +3,7 @@ import { dirname, resolve } from 'node:path';
 import { BuildError, systemErrorText } from '../base/errors.js';
 import { formatBytes, formatDuration } from '../base/format.js';
 import { formatReference, parseReference } from '../oci/reference.js';
+import { redact } from './redact.js';
 import type { BuildResult } from '../options.js';
 import type { BuildRequest } from './flags.js';
 
@@ -51,8 +52,8 @@ export function toMetadata(request: BuildRequest, result: BuildResult): Record<s
           'containerimage.digest': image.descriptor.digest,
         }),
     ...(names.length === 0 ? {} : { 'image.name': names.join(',') }),
-    'tsbuild.timings': result.timings,
-    'tsbuild.warnings': result.warnings,
+    'tsbuild.timings': { ...result.timings, steps: result.timings.steps.map((step) => ({ ...step, text: redact(step.text) })) },
+    'tsbuild.warnings': result.warnings.map(redact),
   };
 }
 

@@ -3,7 +3,7 @@ import { basename, dirname, join, relative, resolve } from 'node:path';
 import { fromText } from '../base/bytes.js';
 import { BuildError, errnoOf, systemErrorText } from '../base/errors.js';
 import type { RootView } from '../snapshot/root-view.js';
-import { parseIgnore, type IgnoreMatcher } from './dockerignore.js';
+import type { IgnoreMatcher } from './dockerignore.js';
 import { HostView } from './host-view.js';
 
 /** More than anybody writes; a mistaken path must not fill the memory. */
@@ -45,12 +45,6 @@ export function readIgnoreText(contextDir: string, dockerfilePath: string | unde
     if (bytes !== undefined) return { text: bytes.toString('utf8'), fileName: inside ?? path };
   }
   return undefined;
-}
-
-/** @throws BuildError `input` for a malformed ignore file */
-export async function loadIgnore(contextDir: string, dockerfilePath: string | undefined): Promise<IgnoreMatcher | undefined> {
-  const found = readIgnoreText(contextDir, dockerfilePath);
-  return found === undefined ? undefined : parseIgnore(found.text, found.fileName);
 }
 
 export interface FoundDockerfile {

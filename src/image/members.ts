@@ -9,6 +9,8 @@ import { digestFromHex, type Digest } from '../oci/digest.js';
 import { readArchive } from '../tar/archive.js';
 
 const MAX_MEMBERS = 100_000;
+/** No registry takes a larger layer; a bomb must not fill the disk. */
+const MAX_MEMBER_BYTES = 64 * 1024 ** 3;
 const MAX_LINKS = 10;
 
 /** A file of an archive, unpacked under a name of our own. */
@@ -46,6 +48,8 @@ async function unpackFile(file: string, content: AsyncIterable<Buffer>): Promise
   let sizeBytes = 0;
   try {
     for await (const chunk of content) {
+      if (sizeBytes + chunk.length > MAX_MEMBER_BYTES)
+        throw new BuildError('input', `a member of the archive has more than ${MAX_MEMBER_BYTES} bytes`);
       for (let done = 0; done < chunk.length;) done += writeSync(fd, chunk, done);
       hash.update(chunk);
       sizeBytes += chunk.length;

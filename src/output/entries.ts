@@ -44,7 +44,12 @@ export function toIndexEntries(
 /** The index with new entries: an older entry that a reader would find under one of the new names is gone, all others stay. */
 export function mergeEntries(index: ImageIndex, entries: readonly Descriptor[]): ImageIndex {
   const added = new Set(entries.map(refName));
-  return { ...index, manifests: [...index.manifests.filter((other) => !added.has(refName(other))), ...entries] };
+  const isReplaced = (other: Descriptor): boolean => {
+    const name = refName(other);
+    // Without a name nothing is found but by its digest.
+    return name === '' ? entries.some((entry) => refName(entry) === '' && entry.digest === other.digest) : added.has(name);
+  };
+  return { ...index, manifests: [...index.manifests.filter((other) => !isReplaced(other)), ...entries] };
 }
 
 export function newIndex(entries: readonly Descriptor[]): ImageIndex {

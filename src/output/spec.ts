@@ -1,7 +1,7 @@
 import { parseBool, splitCsv } from '../base/csv.js';
 import { BuildError } from '../base/errors.js';
 import { didYouMean } from '../base/suggest.js';
-import type { Compression } from '../image/image.js';
+import { COMPRESSION_LEVELS, type Compression } from '../image/image.js';
 import { isTag, parseReference } from '../oci/reference.js';
 import type { OciOutput, OutputSpec } from './output.js';
 
@@ -212,15 +212,13 @@ export function parseCompression(text: string | undefined): Compression | undefi
   }
 }
 
-const LEVELS: Readonly<Record<Compression, readonly [number, number]>> = { gzip: [0, 9], zstd: [1, 22], none: [0, 22] };
-
 /**
  * A level that suits the compression (gzip when `undefined`).
  * @throws BuildError `usage`
  */
 export function parseCompressionLevel(text: string | undefined, compression: Compression | undefined): number | undefined {
   if (text === undefined) return undefined;
-  const [lowest, highest] = LEVELS[compression ?? 'gzip'];
+  const [lowest, highest] = COMPRESSION_LEVELS[compression ?? 'gzip'];
   const level = /^\d{1,2}$/.test(text) ? Number(text) : Number.NaN;
   if (level >= lowest && level <= highest) return level;
   throw new BuildError(

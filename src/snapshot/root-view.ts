@@ -14,6 +14,8 @@ export interface LayerDir {
 
 /** One layer of which only the entries of its tar are known. Files whose bytes a lookup may want (`etc/passwd`, `etc/group`) carry them. */
 export interface LayerIndex {
+  /** What errors call the layer. */
+  readonly name?: string;
   readonly entries: readonly TarEntry[];
 }
 

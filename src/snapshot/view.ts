@@ -3,7 +3,7 @@ import { BuildError } from '../base/errors.js';
 import type { Xattrs } from '../tar/entry.js';
 import { openLayerIndex } from './layer-index.js';
 import { openLayerDir, type LayerReader } from './layer-reader.js';
-import type { LayerIndex, RootView, ViewLayer, ViewStat } from './root-view.js';
+import type { RootView, ViewLayer, ViewStat } from './root-view.js';
 
 /** The kernel's limit, `MAXSYMLINKS`. */
 const MAX_LINKS = 40;
@@ -25,16 +25,8 @@ export function visibleLayers<Layer extends ViewLayer>(layers: readonly Layer[])
   return layers.slice(0, visible(layers.map(openLayer)).length);
 }
 
-/** Every step opens the layers below it again: 40 ms for an index of 30,000 entries. Unlike a directory, an index never changes. */
-const indexReaders = new WeakMap<LayerIndex, LayerReader>();
-
 function openLayer(layer: ViewLayer): LayerReader {
-  if ('path' in layer) return openLayerDir(layer);
-  const known = indexReaders.get(layer);
-  if (known !== undefined) return known;
-  const reader = openLayerIndex(layer);
-  indexReaders.set(layer, reader);
-  return reader;
+  return 'path' in layer ? openLayerDir(layer) : openLayerIndex(layer);
 }
 
 function visible(layers: readonly LayerReader[]): readonly LayerReader[] {

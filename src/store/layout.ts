@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
-import { createReadStream, existsSync, statSync } from 'node:fs';
-import { copyFile, link, open, readFile, rename, rm, stat, unlink, writeFile } from 'node:fs/promises';
+import { constants, createReadStream, existsSync, statSync } from 'node:fs';
+import { chmod, copyFile, link, open, rename, rm, unlink, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { BuildError, errnoOf, systemErrorText } from '../base/errors.js';
@@ -9,6 +9,9 @@ import { MediaType, type Descriptor, type ImageIndex } from '../oci/types.js';
 import { MAX_MANIFEST_BYTES, parseIndex } from '../oci/validate.js';
 import { tryLock } from '../os/native.js';
 import { makeDirectory, publishFile, sweepTemporaryFiles, syncData, temporaryName, toWriteError } from './files.js';
+
+/** Whoever may enter the layout may read its blobs; nobody has reason to change one, and output layouts share them by hard links. */
+const BLOB_MODE = 0o444;
 
 /** image-spec, image-layout.md#oci-layout-file */
 const LAYOUT_FILE = 'oci-layout';
@@ -110,6 +113,7 @@ export async function adoptBlob(dir: string, tempFile: string, digest: Digest, s
       await rm(tempFile, { force: true });
       return;
     }
+    await chmod(tempFile, BLOB_MODE);
     await syncFile(tempFile);
     await rename(tempFile, path);
   } catch (error) {
@@ -120,8 +124,8 @@ export async function adoptBlob(dir: string, tempFile: string, digest: Digest, s
 }
 
 /**
- * Copies a blob from elsewhere; a clone of its extents where the file system can share them. Never a hard link: who edits one layout must not
- * change the other.
+ * Copies a blob from a foreign place; a clone of its extents where the file system can share them, never a hard link: what others do to theirs
+ * must not change ours.
  * @throws BuildError `environment`
  */
 export async function importBlob(dir: string, sourcePath: string, digest: Digest, sizeBytes: number): Promise<void> {
@@ -130,6 +134,7 @@ export async function importBlob(dir: string, sourcePath: string, digest: Digest
   const temporaryPath = join(dirname(path), temporaryName());
   try {
     await copyFile(sourcePath, temporaryPath, 2 /* COPYFILE_FICLONE */);
+    await chmod(temporaryPath, BLOB_MODE);
     await syncFile(temporaryPath);
     await rename(temporaryPath, path);
   } catch (error) {
@@ -190,9 +195,12 @@ async function readIndex(dir: string): Promise<ImageIndex> {
 /** `undefined` when there is no such file. */
 async function readSmallFile(path: string, maxBytes: number): Promise<Buffer | undefined> {
   try {
-    const { size } = await stat(path);
-    if (size > maxBytes) throw new BuildError('input', `"${path}" has ${size} bytes, want at most ${maxBytes}`);
-    return await readFile(path);
+    // A foreign layout may have a FIFO or a device there.
+    await using file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
+    const found = await file.stat();
+    if (!found.isFile()) throw new BuildError('input', `"${path}" is not a regular file`);
+    if (found.size > maxBytes) throw new BuildError('input', `"${path}" has ${found.size} bytes, want at most ${maxBytes}`);
+    return await file.readFile();
   } catch (error) {
     if (errnoOf(error) === 'ENOENT' || errnoOf(error) === 'ENOTDIR') return undefined;
     throw toReadError(error, path);

@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { chmod, readdir, stat, writeFile } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
@@ -6,6 +7,8 @@ import { makeDirectory, toWriteError } from './files.js';
 import { initLayout, isLayout } from './layout.js';
 
 const DIRECTORIES = ['layers', 'tmp'];
+/** The mark of a store: other layouts have none. */
+const CACHE_TAG_FILE = 'CACHEDIR.TAG';
 /** https://bford.info/cachedir/: backup programs leave the directory out. */
 const CACHE_TAG = 'Signature: 8a477f597d28d172789f06886806bc55\n# This directory holds images and build cache of tsbuild.\n';
 
@@ -27,14 +30,14 @@ export function defaultRoot(env: NodeJS.ProcessEnv = process.env): string {
 export async function prepareRoot(root: string): Promise<void> {
   const mode = await modeOf(root);
   if (mode === undefined) await makeDirectory(root, 0o700);
-  else if (!isLayout(root)) await refuseForeign(root);
+  else if (!existsSync(join(root, CACHE_TAG_FILE))) await refuseForeign(root);
   if (mode !== undefined && (mode & 0o077) !== 0) await tighten(root, mode);
-  if (isLayout(root)) return;
+  if (isLayout(root) && DIRECTORIES.every((name) => existsSync(join(root, name)))) return;
   for (const name of DIRECTORIES) await makeDirectory(join(root, name), 0o700);
   try {
-    await writeFile(join(root, 'CACHEDIR.TAG'), CACHE_TAG);
+    await writeFile(join(root, CACHE_TAG_FILE), CACHE_TAG);
   } catch (error) {
-    throw toWriteError(error, join(root, 'CACHEDIR.TAG'));
+    throw toWriteError(error, join(root, CACHE_TAG_FILE));
   }
   // Last: its presence says that the rest is there.
   await initLayout(root);

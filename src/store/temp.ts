@@ -56,11 +56,16 @@ async function sweepOne(path: string): Promise<void> {
   else closeSync(lock);
 }
 
-/** The lock goes last, so that a directory never stands without one while it is being removed. */
+/**
+ * The lock goes last, so that a directory never stands without one while it is being removed. Never throws: a failed clean-up must not hide
+ * how the work itself ended, and the next sweep tries again.
+ */
 async function removeOwned(path: string, lock: number): Promise<void> {
   try {
     await removeTree(path);
     unlinkSync(path + LOCK_SUFFIX);
+  } catch {
+    // What is left has a free lock from here on.
   } finally {
     closeSync(lock);
   }

@@ -4,7 +4,7 @@ import { dirname, join } from 'node:path';
 import * as fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { fromText, toFsPath, toText } from '../../src/base/bytes.js';
-import { findDockerfile, loadIgnore, openContext, readIgnoreText } from '../../src/context/context.js';
+import { findDockerfile, openContext, readIgnoreText } from '../../src/context/context.js';
 import { parseIgnore } from '../../src/context/dockerignore.js';
 import { gitIgnoredEntries, missingSourceHint } from '../../src/context/hints.js';
 import type { RootView } from '../../src/snapshot/root-view.js';
@@ -154,6 +154,11 @@ describe('openContext', () => {
 function byWalk(a: string, b: string): number {
   const [left, right] = [a, b].map((path) => fromText(path).replaceAll('/', '\0'));
   return (left ?? '') < (right ?? '') ? -1 : 1;
+}
+
+async function loadIgnore(contextDir: string, dockerfilePath: string | undefined) {
+  const found = readIgnoreText(contextDir, dockerfilePath);
+  return found === undefined ? undefined : parseIgnore(found.text, found.fileName);
 }
 
 describe('ignore file of a build', () => {

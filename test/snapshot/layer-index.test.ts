@@ -28,8 +28,10 @@ async function extracted(specs: readonly EntrySpec[]): Promise<LayerDir> {
   return { path, implied: (await extractLayer(chunksOf(specs), path)).implied };
 }
 
-function indexed(specs: readonly EntrySpec[]): Promise<LayerIndex> {
-  return readLayerIndex(chunksOf(specs));
+async function indexed(specs: readonly EntrySpec[]): Promise<LayerIndex> {
+  const index = await readLayerIndex(chunksOf(specs));
+  openLayerIndex(index);
+  return index;
 }
 
 /** What both kinds of view can tell: everything but bytes and the identity of inodes. */

@@ -25,6 +25,8 @@ export async function saveImages(names: readonly string[], flags: SaveFlags, con
   if (format === 'oci-dir' && dest === '-') throw new BuildError('usage', '--format oci-dir needs --output DIRECTORY');
   checkOutput({ type: 'oci', dest, tar: format !== 'oci-dir', names: [], annotations: {} });
   const store = await openStore(flags.root);
+  // Nothing may be collected as garbage while it is read.
+  using _lease = store.lease();
   const images = await collect(store, names);
   switch (format) {
     case 'docker-archive':
