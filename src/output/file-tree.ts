@@ -111,9 +111,11 @@ function placeFile(base: ByteString, path: ByteString, entry: TarEntry): void {
     makeFile(base, temporaryPath, entry);
     if (statOf(path)?.isDirectory() === true) removeDirectory(path, entry);
     renameSync(temporaryPath, toFsPath(path));
-  } finally {
-    // Left by a failure; and rename(2) does nothing when both names are the same inode already.
+    // rename(2) does nothing when both names are the same inode already.
+    if (entry.type === 'hardlink') rmSync(temporaryPath, { force: true });
+  } catch (error) {
     rmSync(temporaryPath, { force: true });
+    throw error;
   }
 }
 
