@@ -113,8 +113,8 @@ export async function adoptBlob(dir: string, tempFile: string, digest: Digest, s
       await rm(tempFile, { force: true });
       return;
     }
-    await chmod(tempFile, BLOB_MODE);
     await syncFile(tempFile);
+    await chmod(tempFile, BLOB_MODE);
     await rename(tempFile, path);
   } catch (error) {
     if (errnoOf(error) !== 'EXDEV') throw toWriteError(error, path);
@@ -134,8 +134,8 @@ export async function importBlob(dir: string, sourcePath: string, digest: Digest
   const temporaryPath = join(dirname(path), temporaryName());
   try {
     await copyFile(sourcePath, temporaryPath, 2 /* COPYFILE_FICLONE */);
-    await chmod(temporaryPath, BLOB_MODE);
     await syncFile(temporaryPath);
+    await chmod(temporaryPath, BLOB_MODE);
     await rename(temporaryPath, path);
   } catch (error) {
     await rm(temporaryPath, { force: true });
