@@ -8,7 +8,7 @@ cd "$(dirname "$0")/.."
 
 case $purpose in
   demo) wanted='runc:runc busybox:busybox-static' ;;
-  bench) wanted='runc:runc busybox:busybox-static pigz:pigz openssl:openssl' ;;
+  bench) wanted='runc:runc busybox:busybox-static buildah:buildah skopeo:skopeo mmdebstrap:mmdebstrap pigz:pigz openssl:openssl time:time' ;;
   test)
     wanted='runc:runc busybox:busybox-static skopeo:skopeo umoci:umoci buildah:buildah crun:crun mmdebstrap:mmdebstrap
       tinyproxy:tinyproxy xz:xz-utils bzip2:bzip2 zstd:zstd pigz:pigz setcap:libcap2-bin setfattr:attr jq:jq openssl:openssl python3:python3'
