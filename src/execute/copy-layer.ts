@@ -17,7 +17,6 @@ export class CopyLayer {
   readonly #below: RootView;
   /** For directories that no source has. */
   readonly #newDirectory: NewDirectory;
-  readonly #toMtime: (mtimeSeconds: number) => number;
   readonly #made = new Map<ByteString, TarEntry>();
   /** What lies below this layer in a directory that something is put into. */
   readonly #namesBelow = new Map<ByteString, ReadonlySet<ByteString>>();
@@ -26,10 +25,9 @@ export class CopyLayer {
   /** Inode of each pending file that has several names. */
   #inodes = new Map<ByteString, string>();
 
-  constructor(below: RootView, newDirectory: NewDirectory, toMtime: (mtimeSeconds: number) => number) {
+  constructor(below: RootView, newDirectory: NewDirectory) {
     this.#below = below;
     this.#newDirectory = newDirectory;
-    this.#toMtime = toMtime;
   }
 
   typeAt(path: ByteString): EntryType | 'socket' | undefined {
@@ -126,7 +124,7 @@ export class CopyLayer {
     if (stat === undefined) return;
     const { mode, uid, gid } = stat;
     const xattrs = this.#below.xattrs(path);
-    const entry: TarEntry = { path, type: 'directory', mode, uid, gid, sizeBytes: 0, mtimeSeconds: this.#toMtime(stat.mtimeSeconds) };
+    const entry: TarEntry = { path, type: 'directory', mode, uid, gid, sizeBytes: 0, mtimeSeconds: stat.mtimeSeconds };
     this.#put(xattrs.length === 0 ? entry : { ...entry, xattrs });
   }
 

@@ -26,8 +26,6 @@ export interface CopyRequest {
   readonly sourceName?: string;
   /** mtime of directories that no source has. */
   readonly nowSeconds: number;
-  /** No mtime is later than this. */
-  readonly clampSeconds?: number;
   /** What `findArchives` found. */
   readonly archives?: ReadonlySet<ByteString>;
 }
@@ -95,7 +93,7 @@ class Copy {
     this.#dest = dest;
     this.#chmod = request.chmod === undefined ? undefined : parseChmod(request.chmod);
     this.#destPath = relativeToRoot(fromText(request.dest));
-    this.#layer = new CopyLayer(dest, this.#newDirectory(), (mtimeSeconds) => this.#toMtime(mtimeSeconds));
+    this.#layer = new CopyLayer(dest, this.#newDirectory());
   }
 
   add(found: FoundSource): void {
@@ -124,7 +122,7 @@ class Copy {
     const layer = this.#layer;
     const destRoot = this.#dest.resolve(this.#destPath);
     layer.makeDirectories(destRoot);
-    layer.touchDirectory(destRoot, this.#toMtime(rootStat.mtimeSeconds));
+    layer.touchDirectory(destRoot, rootStat.mtimeSeconds);
     const sourceLength = root === '' ? 0 : root.length + 1;
     const prefix = destRoot === '' ? '' : `${destRoot}/`;
     walkView(this.#source, root, (path, stat) => {
@@ -169,7 +167,7 @@ class Copy {
       uid: owner.uid,
       gid: owner.gid,
       sizeBytes,
-      mtimeSeconds: this.#toMtime(stat.mtimeSeconds),
+      mtimeSeconds: stat.mtimeSeconds,
       ...(stat.linkTarget === undefined ? {} : { linkTarget: stat.linkTarget }),
       ...(isDevice ? { devMajor: stat.devMajor, devMinor: stat.devMinor } : {}),
       ...(xattrs.length === 0 ? {} : { xattrs }),
@@ -182,15 +180,10 @@ class Copy {
     return applyChmod(this.#chmod, mode, type === 'directory');
   }
 
-  #toMtime(mtimeSeconds: number): number {
-    const { clampSeconds } = this.#request;
-    return clampSeconds === undefined ? mtimeSeconds : Math.min(mtimeSeconds, clampSeconds);
-  }
-
   #newDirectory(): Pick<TarEntry, 'mode' | 'uid' | 'gid' | 'mtimeSeconds'> {
     const { uid, gid } = this.#request.chown ?? ROOT;
     const mode = this.#chmod?.kind === 'octal' ? this.#chmod.mode : NEW_DIRECTORY_MODE;
-    return { mode, uid, gid, mtimeSeconds: this.#toMtime(this.#request.nowSeconds) };
+    return { mode, uid, gid, mtimeSeconds: this.#request.nowSeconds };
   }
 }
 
