@@ -31,8 +31,7 @@ export async function finishImage({ store, plan, target, annotations, epochSecon
     ...(epoch === undefined ? {} : { created: epoch }),
     annotations,
   });
-  await store.putBlob(configBytes, MediaType.ociConfig);
-  await store.putBlob(manifestBytes, MediaType.ociManifest);
+  await Promise.all([store.putBlob(configBytes, MediaType.ociConfig), store.putBlob(manifestBytes, MediaType.ociManifest)]);
   return image;
 }
 

@@ -8,11 +8,13 @@ const SIGNALS: readonly NodeJS.Signals[] = ['SIGINT', 'SIGTERM', 'SIGHUP'];
 /**
  * The command line: composes the commands with the real world. Everything heavy is loaded by the command that needs it.
  * @param args without the names of node and script
+ * @returns whether it built an image
  */
-export async function main(args: readonly string[]): Promise<void> {
+export async function main(args: readonly string[]): Promise<boolean> {
+  let hasBuilt = false;
   if (args.length === 1 && args[0] === '--version') {
     process.stdout.write(`${tsbuildVersion()}\n`);
-    return;
+    return hasBuilt;
   }
   const debug = args.includes('-D') || args.includes('--debug');
   // The bundle is one long line: its map says where in the source a stack trace points to.
@@ -27,7 +29,12 @@ export async function main(args: readonly string[]): Promise<void> {
       stdout: process.stdout,
       stderr: process.stderr,
       signal: stop.signal,
-      build: async (options) => (await import('./pipeline.js')).build(options),
+      build: async (options) => {
+        const { build } = await import('./pipeline.js');
+        const result = await build(options);
+        hasBuilt = true;
+        return result;
+      },
     });
   } catch (error) {
     // What broke first is what to tell: the rest was stopped by it.
@@ -35,6 +42,7 @@ export async function main(args: readonly string[]): Promise<void> {
   } finally {
     caught.release();
   }
+  return hasBuilt;
 }
 
 interface CaughtSignal {

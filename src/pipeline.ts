@@ -120,7 +120,8 @@ function contextSource(options: BuildOptions, name: string | undefined, dockerfi
  * @returns settles when a warning about a vulnerable runtime has been given
  */
 async function prepareRuntime(name: string, progress: Progress): Promise<{ readonly checked: Promise<void> }> {
-  const { checkRunAbility, runtimeVersion, vulnerabilityWarning } = await import('./os/privilege.js');
+  const { checkRunAbility } = await import('./os/privilege.js');
+  const { runtimeVersion, vulnerabilityWarning } = await import('./os/runtime.js');
   const version = runtimeVersion(checkRunAbility(name));
   const warn = (text: string | undefined): void => {
     const warning = text === undefined ? undefined : vulnerabilityWarning(text);

@@ -51,7 +51,7 @@ function isDirectory(source: string | Readable): source is string {
 }
 
 async function loadLayout(store: Store, dir: string): Promise<LoadedImage[]> {
-  const { manifests } = await readLayout(dir);
+  const { manifests } = readLayout(dir);
   const images = byDigest(manifests);
   for (const { descriptor } of images) await importFromLayout(store, { dir, descriptor });
   return images;

@@ -17,7 +17,7 @@ export async function chooseManifest(
   platform: Platform = hostPlatform(),
 ): Promise<Descriptor> {
   if (!isIndex(descriptor)) return descriptor;
-  const { manifests } = parseIndex(await readBlob(root, descriptor, { maxBytes: MAX_MANIFEST_BYTES }));
+  const { manifests } = parseIndex(readBlob(root, descriptor, { maxBytes: MAX_MANIFEST_BYTES }));
   const found = manifests.find((child) => child.platform !== undefined && matchesPlatform(child.platform, platform));
   if (found === undefined) throw new BuildError('input', `index ${descriptor.digest} has no image for ${formatPlatform(platform)}`);
   return chooseManifest({ root }, found, platform);

@@ -46,8 +46,8 @@ export async function validateImage({ root }: BlobPlace, descriptor: Descriptor)
  * @throws BuildError `input`
  */
 export async function readImage({ root }: BlobPlace, descriptor: Descriptor): Promise<Image> {
-  const manifest = parseManifest(await readBlob(root, descriptor, { maxBytes: MAX_MANIFEST_BYTES }));
-  const config = parseImageConfig(await readBlob(root, manifest.config, { maxBytes: MAX_CONFIG_BYTES }));
+  const manifest = parseManifest(readBlob(root, descriptor, { maxBytes: MAX_MANIFEST_BYTES }));
+  const config = parseImageConfig(readBlob(root, manifest.config, { maxBytes: MAX_CONFIG_BYTES }));
   checkLayerCount(manifest, config);
   const layers = config.rootfs.diff_ids.flatMap((diffId, index) => {
     const layer = manifest.layers[index];

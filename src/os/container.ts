@@ -2,21 +2,14 @@ import { spawn, type ChildProcessWithoutNullStreams } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { constants as fsConstants, existsSync, mkdirSync, openSync, readFileSync, writeFileSync } from 'node:fs';
 import { Socket } from 'node:net';
-import { basename, join } from 'node:path';
+import { join } from 'node:path';
 import type { Readable, Writable } from 'node:stream';
 import { BuildError, systemErrorText } from '../base/errors.js';
 import { LineSplitter } from './lines.js';
 import { makeNode } from './native.js';
 import { nameOverlay, type NamedOverlay } from './overlay.js';
-import { findProgram, requireProgram } from './process.js';
-
-/** A program that runs OCI bundles. */
-export interface Runtime {
-  /** Absolute path. */
-  readonly program: string;
-  /** What options it takes. */
-  readonly kind: 'runc' | 'crun' | 'other';
-}
+import { requireProgram } from './process.js';
+import type { Runtime } from './runtime.js';
 
 export interface ContainerRequest {
   readonly runtime: Runtime;
@@ -47,18 +40,6 @@ const STILL_RUNNING_POLL_MS = 20;
 /** Where the root is mounted, inside the container's mount namespace only. */
 export function rootfsOf(dir: string): string {
   return join(dir, 'rootfs');
-}
-
-/** @throws BuildError `environment` when there is no such program */
-export function findRuntime(name: string): Runtime {
-  const program = findProgram(name);
-  if (program === undefined) {
-    throw new BuildError('environment', `OCI runtime "${name}" not found${name.includes('/') ? '' : ' on PATH'}`, {
-      hint: 'RUN needs runc or crun; on Debian: apt-get install runc.',
-    });
-  }
-  const base = basename(program);
-  return { program, kind: base.startsWith('runc') ? 'runc' : base.startsWith('crun') ? 'crun' : 'other' };
 }
 
 /**

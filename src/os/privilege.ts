@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { BuildError } from '../base/errors.js';
-import { findRuntime, type Runtime } from './container.js';
-import { requireProgram, runProgram } from './process.js';
+import { requireProgram } from './process.js';
+import { findRuntime, type Runtime } from './runtime.js';
 
 /** `CAP_SYS_ADMIN` of capabilities(7). */
 const SYS_ADMIN_BIT = 21n;
@@ -38,26 +38,4 @@ export function requireMountPrivilege(euid: number, status: string): void {
       hint: 'Inside a container, start that container with --privileged.',
     });
   }
-}
-
-/** `runc 1.1.5+ds1`: name and version as the runtime tells them; `undefined` when it does not. */
-export async function runtimeVersion(runtime: Runtime): Promise<string | undefined> {
-  const { stdout } = await runProgram(runtime.program, ['--version'], { timeoutMs: 10_000 });
-  const [, name, version] = /^(\w+) version (\S+)/.exec(stdout) ?? [];
-  return name === undefined || version === undefined ? undefined : `${name} ${version}`;
-}
-
-/** First fixed release of each line of runc for CVE-2025-31133, CVE-2025-52565 and CVE-2025-52881. */
-const FIXED_RUNC = [
-  [1, 2, 8],
-  [1, 3, 3],
-] as const;
-
-/** What to tell about a version as `runtimeVersion` returns it; `undefined` when nothing is known against it. */
-export function vulnerabilityWarning(version: string): string | undefined {
-  const [, major, minor, patch] = /^runc (\d+)\.(\d+)\.(\d+)/.exec(version)?.map(Number) ?? [];
-  if (major === undefined || minor === undefined || patch === undefined || major > 1) return undefined;
-  const fixed = FIXED_RUNC.find((line) => line[1] === minor);
-  if (major === 1 && (fixed === undefined ? minor > 3 : patch >= fixed[2])) return undefined;
-  return `${version} is older than the fixes for CVE-2025-31133, CVE-2025-52565 and CVE-2025-52881; unless your distribution has added them, do not build Dockerfiles that you do not trust`;
 }

@@ -26,7 +26,7 @@ export interface ImageOutputRequest<Spec> {
 export async function writeOciLayout({ store, image, spec, names }: ImageOutputRequest<OciOutput>): Promise<Descriptor> {
   const isNew = !existsSync(spec.dest);
   try {
-    await initLayout(spec.dest);
+    initLayout(spec.dest);
     await sweepLayout(spec.dest);
     for (const blob of contentOf(image)) await placeBlob(store, spec.dest, blob);
     const descriptor = await placeManifest(store, image, spec);
@@ -34,17 +34,18 @@ export async function writeOciLayout({ store, image, spec, names }: ImageOutputR
     await updateIndex(spec.dest, (index) => mergeEntries(index, entries));
     return descriptor;
   } catch (error) {
-    if (isNew && (await isEmpty(spec.dest))) await rm(spec.dest, { recursive: true, force: true });
+    if (isNew && isEmpty(spec.dest)) await rm(spec.dest, { recursive: true, force: true });
     throw error;
   }
 }
 
 /** Whether nobody else has put an image there in the meantime. */
-async function isEmpty(dir: string): Promise<boolean> {
-  return readLayout(dir).then(
-    ({ manifests }) => manifests.length === 0,
-    () => true,
-  );
+function isEmpty(dir: string): boolean {
+  try {
+    return readLayout(dir).manifests.length === 0;
+  } catch {
+    return true;
+  }
 }
 
 async function placeManifest(store: Store, image: Image, spec: OciOutput): Promise<Descriptor> {

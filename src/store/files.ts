@@ -1,6 +1,8 @@
 import { randomBytes } from 'node:crypto';
-import { mkdir, open, readdir, rename, rm, stat, type FileHandle } from 'node:fs/promises';
+import { closeSync, fdatasync, mkdirSync, openSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { readdir, rm, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import { promisify } from 'node:util';
 import { BuildError, errnoOf, systemErrorText } from '../base/errors.js';
 
 const HINTS: Readonly<Record<string, string>> = {
@@ -60,17 +62,20 @@ function isAlive(pid: number): boolean {
  * `mkdir -p`. Not Node's own (`recursive: true`), which loops for ever where a directory refuses new names with ENOENT, as /proc does.
  * @throws BuildError `environment`
  */
-export async function makeDirectory(path: string, mode = 0o777): Promise<void> {
+export function makeDirectory(path: string, mode = 0o777): void {
   try {
-    await mkdir(path, { mode });
+    mkdirSync(path, { mode });
   } catch (error) {
-    const isThere = errnoOf(error) === 'EEXIST' && (await stat(path)).isDirectory();
+    const isThere = errnoOf(error) === 'EEXIST' && statSync(path).isDirectory();
     if (isThere) return;
     if (errnoOf(error) !== 'ENOENT' || dirname(path) === path) throw toWriteError(error, path);
-    await makeDirectory(dirname(path));
-    await mkdir(path, { mode }).catch((again: unknown) => {
+    makeDirectory(dirname(path));
+    // Not once more by way of this function: see above.
+    try {
+      mkdirSync(path, { mode });
+    } catch (again) {
       if (errnoOf(again) !== 'EEXIST') throw toWriteError(again, path);
-    });
+    }
   }
 }
 
@@ -80,12 +85,16 @@ export async function makeDirectory(path: string, mode = 0o777): Promise<void> {
  */
 export async function publishFile(path: string, bytes: Uint8Array | string, temporaryPath: string): Promise<void> {
   try {
-    await using file = await open(temporaryPath, 'wx', 0o644);
-    await file.writeFile(bytes);
-    await syncData(file);
-    await rename(temporaryPath, path);
+    const fd = openSync(temporaryPath, 'wx', 0o644);
+    try {
+      writeFileSync(fd, bytes);
+      await syncData(fd);
+    } finally {
+      closeSync(fd);
+    }
+    renameSync(temporaryPath, path);
   } catch (error) {
-    await rm(temporaryPath, { force: true });
+    rmSync(temporaryPath, { force: true });
     throw toWriteError(error, path);
   }
 }
@@ -94,6 +103,4 @@ export async function publishFile(path: string, bytes: Uint8Array | string, temp
  * Everything that an index refers to is on disk before the index is: a power cut may lose the newest image, never leave one that is named but
  * torn. fdatasync is enough, since a size that is not on disk counts as data. The directory is not synced: file systems with a journal keep the order of renames.
  */
-export async function syncData(file: FileHandle): Promise<void> {
-  await file.datasync();
-}
+export const syncData: (fd: number) => Promise<void> = promisify(fdatasync);

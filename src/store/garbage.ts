@@ -31,7 +31,7 @@ export async function collectGarbage(root: string, trash: string, options: Garba
   const live: Live = { blobs: new Set(), layers: new Set() };
   for (const digest of options.keepBlobs ?? []) live.blobs.add(hexOf(digest));
   for (const digest of options.keepLayers ?? []) live.layers.add(hexOf(digest));
-  for (const descriptor of (await readLayout(root)).manifests) await mark(root, descriptor, live);
+  for (const descriptor of readLayout(root).manifests) await mark(root, descriptor, live);
 
   const report = { blobs: 0, layers: 0, blobBytes: 0 };
   for (const { name } of await list(join(root, 'blobs/sha256'))) {
@@ -59,19 +59,19 @@ async function mark(root: string, descriptor: Descriptor, live: Live): Promise<v
   switch (descriptor.mediaType) {
     case MediaType.ociIndex:
     case MediaType.dockerIndex: {
-      const index = parseIndex(await readBlob(root, descriptor, { maxBytes: MAX_MANIFEST_BYTES }));
+      const index = parseIndex(readBlob(root, descriptor, { maxBytes: MAX_MANIFEST_BYTES }));
       for (const child of index.manifests) await mark(root, child, live);
       return;
     }
     case MediaType.ociManifest:
     case MediaType.dockerManifest: {
-      const manifest = parseManifest(await readBlob(root, descriptor, { maxBytes: MAX_MANIFEST_BYTES }));
+      const manifest = parseManifest(readBlob(root, descriptor, { maxBytes: MAX_MANIFEST_BYTES }));
       for (const child of [manifest.config, ...manifest.layers]) await mark(root, child, live);
       return;
     }
     case MediaType.ociConfig:
     case MediaType.dockerConfig: {
-      const config = parseImageConfig(await readBlob(root, descriptor, { maxBytes: MAX_CONFIG_BYTES }));
+      const config = parseImageConfig(readBlob(root, descriptor, { maxBytes: MAX_CONFIG_BYTES }));
       for (const diffId of config.rootfs.diff_ids) live.layers.add(hexOf(diffId));
       return;
     }

@@ -25,6 +25,6 @@ export async function findByHexPrefix(dir: string, images: readonly Descriptor[]
 async function configHexOf(dir: string, image: Descriptor): Promise<string | undefined> {
   const isManifest = image.mediaType === MediaType.ociManifest || image.mediaType === MediaType.dockerManifest;
   if (!isManifest || !hasBlob(dir, image)) return undefined;
-  const manifest = parseManifest(await readBlob(dir, image, { maxBytes: MAX_MANIFEST_BYTES }));
+  const manifest = parseManifest(readBlob(dir, image, { maxBytes: MAX_MANIFEST_BYTES }));
   return hexOf(manifest.config.digest);
 }

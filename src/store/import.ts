@@ -25,7 +25,7 @@ export interface LayoutImage {
  * @throws BuildError `input` when there is none, or several without a choice
  */
 export async function findInLayout({ path, tag, digest }: LayoutImage): Promise<Descriptor> {
-  const { manifests } = await readLayout(path);
+  const { manifests } = readLayout(path);
   const tags = manifests.map((descriptor) => descriptor.annotations?.[REF_NAME]);
   const byTag = (wanted: string): Descriptor | undefined => manifests[tags.indexOf(wanted)];
   const found =
@@ -64,7 +64,7 @@ async function importOnce(store: Store, { dir, descriptor, signal }: ImportReque
   if (seen.has(descriptor.digest)) return;
   seen.add(descriptor.digest);
   const of = { dir, ...(signal === undefined ? {} : { signal }) };
-  const bytes = await readBlob(dir, descriptor, { maxBytes: MAX_MANIFEST_BYTES });
+  const bytes = readBlob(dir, descriptor, { maxBytes: MAX_MANIFEST_BYTES });
   if (isIndex(descriptor)) {
     for (const child of parseIndex(bytes).manifests) {
       // An index may list images that the layout leaves out: those of other platforms.
@@ -72,7 +72,7 @@ async function importOnce(store: Store, { dir, descriptor, signal }: ImportReque
     }
   } else {
     const manifest = parseManifest(bytes);
-    await store.putBlob(await readBlob(dir, manifest.config, { maxBytes: MAX_CONFIG_BYTES }), manifest.config.mediaType);
+    await store.putBlob(readBlob(dir, manifest.config, { maxBytes: MAX_CONFIG_BYTES }), manifest.config.mediaType);
     // One after the other: hashing keeps the thread busy anyway, and of several at once the others would go on when one fails.
     for (const layer of manifest.layers) await importBlob(store, { ...of, descriptor: layer });
   }

@@ -1,6 +1,20 @@
 import { createHash } from 'node:crypto';
-import { constants, createReadStream, existsSync, statSync } from 'node:fs';
-import { chmod, copyFile, link, open, rename, rm, unlink, writeFile } from 'node:fs/promises';
+import {
+  chmodSync,
+  closeSync,
+  constants,
+  createReadStream,
+  existsSync,
+  fstatSync,
+  linkSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
+import { copyFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { BuildError, errnoOf, systemErrorText } from '../base/errors.js';
@@ -32,8 +46,8 @@ export function isLayout(dir: string): boolean {
  * The index of an OCI image layout (image-spec, image-layout.md).
  * @throws BuildError `input` when the directory is none, or its index is malformed
  */
-export async function readLayout(dir: string): Promise<ImageIndex> {
-  const marker = await readSmallFile(join(dir, LAYOUT_FILE), 4096);
+export function readLayout(dir: string): ImageIndex {
+  const marker = readSmallFile(join(dir, LAYOUT_FILE), 4096);
   if (marker === undefined) throw new BuildError('input', `"${dir}" is not an OCI image layout: it has no file oci-layout`);
   if (!/"imageLayoutVersion"\s*:\s*"1\.\d+\.\d+"/.test(marker.toString('utf8'))) {
     throw new BuildError('input', `"${join(dir, LAYOUT_FILE)}" names no version 1 of the OCI image layout`);
@@ -42,11 +56,11 @@ export async function readLayout(dir: string): Promise<ImageIndex> {
 }
 
 /** Makes an empty layout, or leaves the one that is there. Several processes may do it at once. */
-export async function initLayout(dir: string): Promise<void> {
-  await makeDirectory(join(dir, 'blobs/sha256'));
-  await createOnce(join(dir, INDEX_FILE), JSON.stringify(EMPTY_INDEX));
+export function initLayout(dir: string): void {
+  makeDirectory(join(dir, 'blobs/sha256'));
+  createOnce(join(dir, INDEX_FILE), JSON.stringify(EMPTY_INDEX));
   // Last, since this is the file which says that the rest is there.
-  await createOnce(join(dir, LAYOUT_FILE), LAYOUT_TEXT);
+  createOnce(join(dir, LAYOUT_FILE), LAYOUT_TEXT);
 }
 
 /** Removes what killed processes left unfinished among the blobs and beside the index. Never throws. */
@@ -64,22 +78,26 @@ export async function sweepLayout(dir: string): Promise<void> {
  */
 export async function updateIndex(dir: string, change: (index: ImageIndex) => ImageIndex): Promise<void> {
   const path = join(dir, INDEX_FILE);
-  await using lock = await open(join(dir, LAYOUT_FILE), 'r+').catch((error: unknown) => {
-    throw toWriteError(error, path);
-  });
+  using _lock = await lockLayout(dir);
+  const index = readIndex(dir);
+  const changed = change(index);
+  if (changed === index) return;
+  await publishFile(path, JSON.stringify(changed), join(dir, temporaryName()));
+}
+
+async function lockLayout(dir: string): Promise<Disposable> {
+  const fd = openForWriting(join(dir, LAYOUT_FILE));
   const deadlineMs = Date.now() + LOCK_TIMEOUT_MS;
-  while (!tryLock(lock.fd, 'exclusive')) {
+  while (!tryLock(fd, 'exclusive')) {
     if (Date.now() > deadlineMs) {
+      closeSync(fd);
       throw new BuildError('environment', `"${dir}" has been locked by another process for ${LOCK_TIMEOUT_MS / 1000} s`, {
         hint: 'see which process holds it with: fuser -v oci-layout',
       });
     }
     await sleep(LOCK_RETRY_MS * (0.5 + Math.random()));
   }
-  const index = await readIndex(dir);
-  const changed = change(index);
-  if (changed === index) return;
-  await publishFile(path, JSON.stringify(changed), join(dir, temporaryName()));
+  return { [Symbol.dispose]: () => closeSync(fd) };
 }
 
 export function blobPath(dir: string, digest: Digest): string {
@@ -110,16 +128,16 @@ export async function adoptBlob(dir: string, tempFile: string, digest: Digest, s
   const path = blobPath(dir, digest);
   try {
     if (hasBlob(dir, { mediaType: '', digest, size: sizeBytes })) {
-      await rm(tempFile, { force: true });
+      rmSync(tempFile, { force: true });
       return;
     }
     await syncFile(tempFile);
-    await chmod(tempFile, BLOB_MODE);
-    await rename(tempFile, path);
+    chmodSync(tempFile, BLOB_MODE);
+    renameSync(tempFile, path);
   } catch (error) {
     if (errnoOf(error) !== 'EXDEV') throw toWriteError(error, path);
     await importBlob(dir, tempFile, digest, sizeBytes);
-    await rm(tempFile, { force: true });
+    rmSync(tempFile, { force: true });
   }
 }
 
@@ -135,10 +153,10 @@ export async function importBlob(dir: string, sourcePath: string, digest: Digest
   try {
     await copyFile(sourcePath, temporaryPath, 2 /* COPYFILE_FICLONE */);
     await syncFile(temporaryPath);
-    await chmod(temporaryPath, BLOB_MODE);
-    await rename(temporaryPath, path);
+    chmodSync(temporaryPath, BLOB_MODE);
+    renameSync(temporaryPath, path);
   } catch (error) {
-    await rm(temporaryPath, { force: true });
+    rmSync(temporaryPath, { force: true });
     throw toWriteError(error, path);
   }
 }
@@ -165,12 +183,12 @@ export async function verifyBlob(path: string, descriptor: Pick<Descriptor, 'dig
  * The bytes of a small blob, verified.
  * @throws BuildError `input` when it is missing, larger than `maxBytes`, or not what the descriptor says
  */
-export async function readBlob(dir: string, descriptor: Descriptor, { maxBytes }: { readonly maxBytes: number }): Promise<Buffer> {
+export function readBlob(dir: string, descriptor: Descriptor, { maxBytes }: { readonly maxBytes: number }): Buffer {
   const path = blobPath(dir, parseDigest(descriptor.digest));
   if (descriptor.size > maxBytes) {
     throw new BuildError('input', `blob ${descriptor.digest} has ${descriptor.size} bytes, want at most ${maxBytes}`);
   }
-  const bytes = await readSmallFile(path, descriptor.size);
+  const bytes = readSmallFile(path, descriptor.size);
   if (bytes === undefined) throw new BuildError('input', `blob ${descriptor.digest} is missing: no file "${path}"`);
   checkBlob(path, descriptor, { digest: digestOf(bytes), size: bytes.length });
   return bytes;
@@ -185,45 +203,60 @@ function checkBlob(path: string, want: Pick<Descriptor, 'digest' | 'size'>, got:
   );
 }
 
-async function readIndex(dir: string): Promise<ImageIndex> {
+function readIndex(dir: string): ImageIndex {
   const path = join(dir, INDEX_FILE);
-  const bytes = await readSmallFile(path, MAX_INDEX_BYTES);
+  const bytes = readSmallFile(path, MAX_INDEX_BYTES);
   if (bytes === undefined) throw new BuildError('input', `"${dir}" is not an OCI image layout: it has no file index.json`);
   return parseIndex(bytes, { name: `"${path}"`, maxBytes: MAX_INDEX_BYTES });
 }
 
 /** `undefined` when there is no such file. */
-async function readSmallFile(path: string, maxBytes: number): Promise<Buffer | undefined> {
+function readSmallFile(path: string, maxBytes: number): Buffer | undefined {
+  let fd: number | undefined;
   try {
     // A foreign layout may have a FIFO or a device there.
-    await using file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
-    const found = await file.stat();
+    fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
+    const found = fstatSync(fd);
     if (!found.isFile()) throw new BuildError('input', `"${path}" is not a regular file`);
     if (found.size > maxBytes) throw new BuildError('input', `"${path}" has ${found.size} bytes, want at most ${maxBytes}`);
-    return await file.readFile();
+    return readFileSync(fd);
   } catch (error) {
     if (errnoOf(error) === 'ENOENT' || errnoOf(error) === 'ENOTDIR') return undefined;
     throw toReadError(error, path);
+  } finally {
+    if (fd !== undefined) closeSync(fd);
   }
 }
 
 /** A hard link fails where the name is taken, so that of several processes one wins and none sees half a file. */
-async function createOnce(path: string, text: string): Promise<void> {
+function createOnce(path: string, text: string): void {
   if (existsSync(path)) return;
   const temporaryPath = join(dirname(path), temporaryName());
   try {
-    await writeFile(temporaryPath, text, { flag: 'wx' });
-    await link(temporaryPath, path);
+    writeFileSync(temporaryPath, text, { flag: 'wx' });
+    linkSync(temporaryPath, path);
   } catch (error) {
     if (errnoOf(error) !== 'EEXIST') throw toWriteError(error, path);
   } finally {
-    await unlink(temporaryPath).catch(() => undefined);
+    rmSync(temporaryPath, { force: true });
   }
 }
 
 async function syncFile(path: string): Promise<void> {
-  await using file = await open(path, 'r+');
-  await syncData(file);
+  const fd = openSync(path, 'r+');
+  try {
+    await syncData(fd);
+  } finally {
+    closeSync(fd);
+  }
+}
+
+function openForWriting(path: string): number {
+  try {
+    return openSync(path, 'r+');
+  } catch (error) {
+    throw toWriteError(error, path);
+  }
 }
 
 function toReadError(error: unknown, path: string): unknown {

@@ -1,5 +1,4 @@
-import { existsSync } from 'node:fs';
-import { chmod, readdir, stat, writeFile } from 'node:fs/promises';
+import { chmodSync, existsSync, readdirSync, statSync, writeFileSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { BuildError, errnoOf } from '../base/errors.js';
@@ -27,26 +26,26 @@ export function defaultRoot(env: NodeJS.ProcessEnv = process.env): string {
  * private inside their image.
  * @throws BuildError `environment`
  */
-export async function prepareRoot(root: string): Promise<void> {
-  const mode = await modeOf(root);
-  if (mode === undefined) await makeDirectory(root, 0o700);
-  else if (!existsSync(join(root, CACHE_TAG_FILE))) await refuseForeign(root);
-  if (mode !== undefined && (mode & 0o077) !== 0) await tighten(root, mode);
+export function prepareRoot(root: string): void {
+  const mode = modeOf(root);
+  if (mode === undefined) makeDirectory(root, 0o700);
+  else if (!existsSync(join(root, CACHE_TAG_FILE))) refuseForeign(root);
+  if (mode !== undefined && (mode & 0o077) !== 0) tighten(root, mode);
   if (isLayout(root) && DIRECTORIES.every((name) => existsSync(join(root, name)))) return;
-  for (const name of DIRECTORIES) await makeDirectory(join(root, name), 0o700);
+  for (const name of DIRECTORIES) makeDirectory(join(root, name), 0o700);
   try {
-    await writeFile(join(root, CACHE_TAG_FILE), CACHE_TAG);
+    writeFileSync(join(root, CACHE_TAG_FILE), CACHE_TAG);
   } catch (error) {
     throw toWriteError(error, join(root, CACHE_TAG_FILE));
   }
   // Last: its presence says that the rest is there.
-  await initLayout(root);
+  initLayout(root);
 }
 
 /** `undefined` when there is nothing. */
-async function modeOf(root: string): Promise<number | undefined> {
+function modeOf(root: string): number | undefined {
   try {
-    const found = await stat(root);
+    const found = statSync(root);
     if (found.isDirectory()) return found.mode & 0o7777;
   } catch (error) {
     if (errnoOf(error) === 'ENOENT') return undefined;
@@ -56,21 +55,26 @@ async function modeOf(root: string): Promise<number | undefined> {
 }
 
 /** A first start that was killed leaves some of the store's own names; anything else is not ours to spread over. */
-async function refuseForeign(root: string): Promise<void> {
+function refuseForeign(root: string): void {
   const own = new Set([...DIRECTORIES, 'CACHEDIR.TAG', 'blobs', 'index.json']);
-  const names = await readdir(root).catch((error: unknown) => {
-    throw toWriteError(error, root);
-  });
-  const foreign = names.find((name) => !own.has(name) && !name.startsWith('.tmp-'));
+  const foreign = readNames(root).find((name) => !own.has(name) && !name.startsWith('.tmp-'));
   if (foreign === undefined) return;
   throw new BuildError('environment', `"${root}" is not a store: it holds "${foreign}"`, {
     hint: 'choose an empty directory, or one that does not exist, with --root',
   });
 }
 
-async function tighten(root: string, mode: number): Promise<void> {
+function readNames(root: string): string[] {
   try {
-    await chmod(root, mode & 0o700);
+    return readdirSync(root);
+  } catch (error) {
+    throw toWriteError(error, root);
+  }
+}
+
+function tighten(root: string, mode: number): void {
+  try {
+    chmodSync(root, mode & 0o700);
   } catch (error) {
     const shown = mode.toString(8).padStart(4, '0');
     throw new BuildError('environment', `the store "${root}" is open to others (mode ${shown}) and cannot be closed`, {

@@ -61,7 +61,7 @@ export class Store {
   static async open(root: string): Promise<Store> {
     // Programs that get its paths run in other directories.
     const absolute = resolve(root);
-    await prepareRoot(absolute);
+    prepareRoot(absolute);
     return new Store(absolute);
   }
 
@@ -75,7 +75,7 @@ export class Store {
   }
 
   /** Verified. @throws BuildError `input` when it is missing, larger than `maxBytes` or damaged */
-  readBlob(descriptor: Descriptor, maxBytes: number): Promise<Buffer> {
+  async readBlob(descriptor: Descriptor, maxBytes: number): Promise<Buffer> {
     return layout.readBlob(this.root, descriptor, { maxBytes });
   }
 
@@ -90,7 +90,7 @@ export class Store {
 
   /** In the order in which they were tagged. */
   async images(): Promise<StoredImage[]> {
-    const index = await layout.readLayout(this.root);
+    const index = layout.readLayout(this.root);
     const byDigest = new Map<Digest, { descriptor: Descriptor; references: string[] }>();
     for (const descriptor of index.manifests) {
       const image = byDigest.get(descriptor.digest) ?? { descriptor, references: [] };
@@ -103,7 +103,7 @@ export class Store {
 
   /** By full name: `docker.io/library/app:1`, or `docker.io/library/app@sha256:…` for one that was tagged in that repository. */
   async find(reference: string): Promise<Descriptor | undefined> {
-    const { manifests } = await layout.readLayout(this.root);
+    const { manifests } = layout.readLayout(this.root);
     const named = manifests.find((descriptor) => nameOf(descriptor) === reference);
     if (named !== undefined) return named;
     const [repository, digest] = splitDigest(reference);
@@ -116,7 +116,7 @@ export class Store {
    * @throws BuildError `input` when several images begin so
    */
   async findById(hexPrefix: string): Promise<Descriptor | undefined> {
-    const { manifests } = await layout.readLayout(this.root);
+    const { manifests } = layout.readLayout(this.root);
     return findByHexPrefix(this.root, manifests, hexPrefix);
   }
 

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { scratchDir, TSBUILD, tsbuild } from '../helpers/cli.js';
 
-const BUNDLE = join(TSBUILD, '../../dist/main.js');
+const BUNDLE = join(TSBUILD, '../../dist/main.cjs');
 const hasBundle = existsSync(BUNDLE);
 if (!hasBundle) console.warn('SKIPPED: no dist; the built CLI is not tested (npm run build)');
 
@@ -30,18 +30,17 @@ describe.skipIf(!hasBundle)('the built CLI', () => {
   it('prints help without loading the pipeline', () => {
     using dir = scratchDir();
     const trace = join(dir.path, 'loaded');
-    const hook = join(dir.path, 'hook.mjs');
-    // Every module that is loaded is written down by a loader hook.
-    const loader = `import { appendFileSync } from 'node:fs';
-      export async function load(url, context, next) { appendFileSync(${JSON.stringify(trace)}, url + '\\n'); return next(url, context); }`;
-    writeFileSync(join(dir.path, 'loader.mjs'), loader);
-    writeFileSync(hook, `import { register } from 'node:module'; register(${JSON.stringify(`file://${join(dir.path, 'loader.mjs')}`)});`);
-    const run = spawnSync(process.execPath, ['--import', hook, TSBUILD, '--help'], { encoding: 'utf8' });
+    const hook = join(dir.path, 'hook.cjs');
+    // Every module that is loaded is written down.
+    const text = `const { appendFileSync } = require('node:fs'); const Module = require('node:module'); const load = Module._load;
+      Module._load = function (name, ...rest) { appendFileSync(${JSON.stringify(trace)}, name + '\\n'); return load.call(this, name, ...rest); };`;
+    writeFileSync(hook, text);
+    const run = spawnSync(process.execPath, ['--require', hook, TSBUILD, '--help'], { encoding: 'utf8' });
     expect(run.status).toBe(0);
     expect(run.stdout).toContain('Usage: tsbuild');
     const loaded = readFileSync(trace, 'utf8');
-    expect(loaded).toContain('/dist/main.js');
-    expect(loaded).not.toMatch(/pipeline|koffi|execa|worker/);
+    expect(loaded).toContain('load-bundle.js');
+    expect(loaded).not.toMatch(/koffi|execa|child_process|crypto|zlib|worker/);
   });
 
   it.each([

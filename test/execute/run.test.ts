@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { BuildError } from '../../src/base/errors.js';
 import { runStep } from '../../src/execute/run.js';
-import { findRuntime } from '../../src/os/container.js';
+import { findRuntime } from '../../src/os/runtime.js';
 import type { LayerDir } from '../../src/snapshot/root-view.js';
 import { listTree, Sandbox, whyNoContainers } from './sandbox.js';
 

@@ -7,6 +7,7 @@ import { buildSync } from 'esbuild';
 import { expect, test } from 'vitest';
 import { runtimeSpecJson } from '../../src/execute/runtime-spec.js';
 import { rootfsOf } from '../../src/os/container.js';
+import { findRuntime } from '../../src/os/runtime.js';
 import { Sandbox, whyNoContainers } from '../execute/sandbox.js';
 
 const reason = whyNoContainers('runc');
@@ -62,10 +63,10 @@ test.skipIf(reason !== undefined)('kill -9 of the build leaves no process, no mo
       devices: ['null'].filter((name) => existsSync(`/dev/${name}`)),
     });
     const script = `
-      import { findRuntime, runContainer } from ${JSON.stringify(bundleContainer(bundleDir))};
+      import { runContainer } from ${JSON.stringify(bundleContainer(bundleDir))};
       await runContainer({
         ...${JSON.stringify({ ...dirs, lowers: [base.path], config })},
-        runtime: findRuntime('runc'), signal: new AbortController().signal, onLine: (line) => console.log(line),
+        runtime: ${JSON.stringify(findRuntime('runc'))}, signal: new AbortController().signal, onLine: (line) => console.log(line),
       });`;
     writeFileSync(join(bundleDir, 'main.mjs'), script);
     const parent = spawn(process.execPath, [join(bundleDir, 'main.mjs')], { stdio: ['ignore', 'pipe', 'inherit'] });

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { findRuntime } from '../../src/os/container.js';
-import { checkRunAbility, requireMountPrivilege, runtimeVersion, vulnerabilityWarning } from '../../src/os/privilege.js';
+import { checkRunAbility, requireMountPrivilege } from '../../src/os/privilege.js';
+import { findRuntime, runtimeVersion, vulnerabilityWarning } from '../../src/os/runtime.js';
 import { whyNoContainers } from '../execute/sandbox.js';
 
 describe('what the machine allows', () => {
