@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
-import { statSync } from 'node:fs';
+import { lstatSync, readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import type { ByteString } from './base/bytes.js';
+import { fromText, toFsPath, type ByteString } from './base/bytes.js';
 import { BuildError } from './base/errors.js';
 import { openContext } from './context/context.js';
 import { parseIgnore, type IgnoreMatcher } from './context/dockerignore.js';
@@ -66,14 +66,33 @@ export async function unpacksArchive(copy: CopyJob): Promise<boolean> {
 }
 
 /** More is read faster beside the main thread; less is done before a thread has started (60 ms of CPU, most of it Node's own). */
-const SMALL_COPY_BYTES = 256 * 1024;
+const SMALL_BYTES = 256 * 1024;
+const SMALL_ENTRIES = 32;
 
 /** Whether a COPY is a few small files: an estimate, made without looking at anything but the sources' sizes. */
 export function isSmallCopy({ source, sources }: CopyJob): boolean {
   if (source.kind !== 'context') return false;
   let sizeBytes = 0;
   for (const name of sources) sizeBytes += fileSize(join(source.dir, name)) ?? Infinity;
-  return sizeBytes <= SMALL_COPY_BYTES;
+  return sizeBytes <= SMALL_BYTES;
+}
+
+/** Whether a directory holds a few small files, as that of many a RUN step does. Looks at no more of them than it takes to tell. */
+export function isSmallDirectory(dir: string): boolean {
+  const waiting = [fromText(dir)];
+  let entries = 0;
+  let sizeBytes = 0;
+  for (let next = waiting.pop(); next !== undefined; next = waiting.pop()) {
+    for (const name of readdirSync(toFsPath(next), 'latin1')) {
+      const path = `${next}/${name}`;
+      const stats = lstatSync(toFsPath(path));
+      entries++;
+      sizeBytes += stats.size;
+      if (entries > SMALL_ENTRIES || sizeBytes > SMALL_BYTES) return false;
+      if (stats.isDirectory()) waiting.push(path);
+    }
+  }
+  return true;
 }
 
 /** `undefined` for anything else: what is wrong with it is for the copy itself to tell. */

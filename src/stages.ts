@@ -7,9 +7,10 @@ import type { StageDemand } from './demand.js';
 import type { StepInfo } from './events.js';
 import { workdirEntries } from './execute/make-directory.js';
 import type { RunRequest } from './execute/run.js';
+import type { PreparedContainer } from './os/container.js';
 import type { Image, Layer } from './image/image.js';
 import type { LayerOptions } from './image/layer.js';
-import { entriesToLayer, isSmallCopy, unpacksArchive, type CopyJob, type CopySource, type WrittenStep } from './jobs.js';
+import { entriesToLayer, isSmallCopy, isSmallDirectory, unpacksArchive, type CopyJob, type CopySource, type WrittenStep } from './jobs.js';
 import type { CopyFrom, CopyStep, Plan, PlannedStage, RunStep, Step, WorkdirStep } from './plan/plan.js';
 import type { JobPool } from './pool.js';
 import type { Progress } from './progress.js';
@@ -45,7 +46,7 @@ export interface StageContext {
   /** The build context, or the directory that `--build-context` gives the name of. */
   readonly contextOf: (name: string | undefined) => CopySource;
   readonly layerOptions: Omit<LayerOptions, 'tempFile'>;
-  readonly run: Pick<RunRequest, 'runtime' | 'addHosts' | 'shmSizeBytes' | 'ulimits'>;
+  readonly run: Pick<RunRequest, 'addHosts' | 'shmSizeBytes' | 'ulimits'> & { readonly runtime: string };
   /** Ends the build: by the first thing that fails, or by the caller. */
   readonly stop: AbortController;
 }
@@ -95,6 +96,8 @@ class StageRun {
   readonly #history: HistoryLayer[] = [];
   #view: readonly ViewLayer[] = [];
   #base: Image | undefined;
+  /** For the next RUN step. */
+  #container: Promise<PreparedContainer> | undefined;
 
   constructor({ context, stage, resultOf, layers }: StageRunRequest) {
     this.#context = context;
@@ -107,6 +110,18 @@ class StageRun {
   }
 
   async run(): Promise<StageResult> {
+    this.#prepareRun(0);
+    try {
+      return await this.#runSteps();
+    } finally {
+      await this.#container?.then(
+        (container) => container[Symbol.asyncDispose](),
+        () => undefined,
+      );
+    }
+  }
+
+  async #runSteps(): Promise<StageResult> {
     const { progress, stop } = this.#context;
     const { base } = this.#stage;
     // Waiting for another stage is no part of a step: neither of its time nor of what is shown as running.
@@ -147,7 +162,7 @@ class StageRun {
     try {
       const onDisk = position < this.#demand.diskSteps;
       const wantsIndex = position < this.#demand.lastView;
-      if (step.kind === 'run') await this.#run(step);
+      if (step.kind === 'run') await this.#run(step, position);
       else if (step.kind === 'copy') await this.#copy(step, { onDisk, wantsIndex });
       else await this.#makeWorkdir(step, { onDisk, wantsIndex });
     } catch (error) {
@@ -155,23 +170,39 @@ class StageRun {
     }
   }
 
-  async #run(step: RunStep): Promise<void> {
+  /** Has the container of the first RUN step from `position` on made ready, while earlier steps take their time. */
+  #prepareRun(position: number): void {
+    const next = this.#stage.steps.slice(position).find((step) => step.kind === 'run');
+    this.#container = next === undefined ? undefined : this.#prepareContainer(next);
+    // Told by the step.
+    this.#container?.catch(() => undefined);
+  }
+
+  async #prepareContainer(step: RunStep): Promise<PreparedContainer> {
+    // Loaded by builds that have a RUN: the runtime's part is a third of the code.
+    const { prepareStep } = await import('./execute/run.js');
+    const { temp } = await this.#newDirectories(step);
+    return prepareStep(temp, this.#context.run.runtime);
+  }
+
+  async #run(step: RunStep, position: number): Promise<void> {
     const { run, stop, progress } = this.#context;
+    const { runStep } = await import('./execute/run.js');
+    await using container = await (this.#container ?? this.#prepareContainer(step));
+    this.#prepareRun(position + 1);
     // The kernel does not heed an opaque root: what lies below one is left out.
     const layers = visibleLayers(this.#view.map(toDirectory));
-    const { dir, work, temp } = await this.#newDirectories(step);
+    const { dir, work } = await this.#newDirectories(step);
     const root = openRootView(layers);
     makeUpper(dir, root);
     applyEntries(workdirEntries({ path: step.cwd, user: step.user, nowSeconds: nowSeconds() }, root), dir);
-    // Loaded by builds that have a RUN: the runtime's part is a third of the code.
-    const { runStep } = await import('./execute/run.js');
     await runStep({
       step,
       layers,
       root,
       upper: dir,
       work,
-      tempDir: temp,
+      container,
       ...run,
       signal: stop.signal,
       onLine: (line) => progress.emit({ type: 'step-output', stepId: step.id, line }),
@@ -227,7 +258,7 @@ class StageRun {
     if (!this.#demand.layers) return;
     const job = this.#newLayerOptions();
     const layer = this.#context.pool
-      .run('directoryToLayer', { dir, below, layer: job })
+      .run('directoryToLayer', { dir, below, layer: job }, { inline: isSmallDirectory(dir) })
       .then(({ written }) => this.#adopt(step, written, job));
     this.#keep(step, layer);
   }

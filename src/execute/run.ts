@@ -3,10 +3,11 @@ import { join } from 'node:path';
 import { fromText, toText } from '../base/bytes.js';
 import { BuildError } from '../base/errors.js';
 import type { Ulimit } from '../options.js';
-import { rootfsOf, runContainer, type ContainerOutcome } from '../os/container.js';
+import { rootfsOf } from '../os/chain.js';
+import { prepareContainer, type ContainerOutcome, type PreparedContainer } from '../os/container.js';
 import { setTimes, setXattr } from '../os/native.js';
 import { requireProgram } from '../os/process.js';
-import { findRuntime, type Runtime } from '../os/runtime.js';
+import { findRuntime } from '../os/runtime.js';
 import type { RunStep } from '../plan/plan.js';
 import type { LayerDir, RootView } from '../snapshot/root-view.js';
 import { writeInitLayer, type InitLayer } from './init-layer.js';
@@ -24,10 +25,8 @@ export interface RunRequest {
   readonly upper: string;
   /** Empty, on the file system of `upper`. */
   readonly work: string;
-  /** Empty, of this step alone, removed by the caller afterwards. */
-  readonly tempDir: string;
-  /** A name on PATH or a path. */
-  readonly runtime: string;
+  /** From `prepareStep`. */
+  readonly container: PreparedContainer;
   /** `name:address` */
   readonly addHosts: readonly string[];
   readonly shmSizeBytes: number;
@@ -40,28 +39,34 @@ const MAX_LAST_LINES = 20;
 const DEVICES = ['null', 'zero', 'full', 'random', 'urandom', 'tty'];
 
 /**
+ * Starts what can be started before the step's turn. To be disposed in any case.
+ * @param tempDir empty, of this step alone, removed by the caller afterwards
+ * @param runtime a name on PATH or a path
+ */
+export function prepareStep(tempDir: string, runtime: string): PreparedContainer {
+  return prepareContainer({ dir: tempDir, runtime: findRuntime(runtime) });
+}
+
+/**
  * Runs one RUN step to its end; afterwards `upper` holds what it changed, and nothing else.
  *
  * @throws BuildError `step` with exit code and last lines when the process fails, `dockerfile` when USER is unknown, `cancelled` when the
  * signal fired (every process of the step is dead by then), `privilege` or `environment` when the machine does not let it run
  */
 export async function runStep(request: RunRequest): Promise<void> {
-  const { step, tempDir, layers, root } = request;
-  const runtime = findRuntime(request.runtime);
+  const { step, container, layers, root } = request;
   const user = lookupUser(step.user, root);
   requireRegularPasswd(root);
-  const init = join(tempDir, 'init');
+  const init = join(container.dir, 'init');
   mkdirSync(init);
   const initLayer = writeInitLayer(init, layers, root);
   prepareUpper(request);
   const lastLines: string[] = [];
-  const outcome = await runContainer({
-    runtime,
-    dir: tempDir,
+  const outcome = await container.run({
     lowers: [...(initLayer.empty ? [] : [init]), ...layers.map((layer) => layer.path)],
     upper: request.upper,
     work: request.work,
-    config: containerConfig(request, { runtime, user, initLayer }),
+    config: containerConfig(request, { user, initLayer }),
     signal: request.signal,
     onLine: (line) => {
       lastLines.push(line);
@@ -73,13 +78,13 @@ export async function runStep(request: RunRequest): Promise<void> {
 }
 
 interface Prepared {
-  readonly runtime: Runtime;
   readonly user: UserIds;
   readonly initLayer: InitLayer;
 }
 
-function containerConfig(request: RunRequest, { runtime, user, initLayer }: Prepared): string {
-  const { step, tempDir, root } = request;
+function containerConfig(request: RunRequest, { user, initLayer }: Prepared): string {
+  const { step, root } = request;
+  const { dir: tempDir, runtime } = request.container;
   const hosts = join(tempDir, 'hosts');
   const resolv = join(tempDir, 'resolv.conf');
   const network = step.network === 'none' ? 'none' : 'host';
@@ -160,11 +165,11 @@ function failure(request: RunRequest, outcome: ContainerOutcome, lastLines: read
 }
 
 /** The words of runc and of crun for a program that is not there, or is none. */
-function startFailure({ step, root, runtime }: RunRequest, message: string): BuildError {
+function startFailure({ step, root, container }: RunRequest, message: string): BuildError {
   const [program = ''] = step.args;
   const missing = /no such file or directory|executable file not found/i.test(message);
   const forbidden = /permission denied|operation not permitted/i.test(message) && /exec/i.test(message);
-  if (!missing && !forbidden) return new BuildError('environment', `${runtime} could not start the step: ${message}`);
+  if (!missing && !forbidden) return new BuildError('environment', `${container.runtime.program} could not start the step: ${message}`);
   const isShell = program.endsWith('sh') && root.lstat(root.resolve(fromText(program))) === undefined;
   return new BuildError('step', `process "${step.args.join(' ')}" could not be started: ${message}`, {
     exitCode: missing ? 127 : 126,

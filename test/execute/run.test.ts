@@ -263,6 +263,7 @@ for (const runtime of ['runc', 'crun']) {
     });
 
     test('nothing of a step remains on the machine', async () => {
+      await sandbox.stopContainers();
       await sandbox.sh([base], 'sleep 100 & true');
       const mounts = readFileSync('/proc/self/mountinfo', 'utf8');
       expect(mounts).not.toContain(sandbox.dir);
@@ -320,8 +321,8 @@ for (const runtime of ['runc', 'crun']) {
       const error = await run;
       expect(error.kind).toBe('cancelled');
       expect(performance.now() - before).toBeLessThan(1000);
-      expect(processesWith(request.tempDir)).toEqual([]);
-      expect(readFileSync('/proc/self/mountinfo', 'utf8')).not.toContain(request.tempDir);
+      expect(processesWith(request.container.dir)).toEqual([]);
+      expect(readFileSync('/proc/self/mountinfo', 'utf8')).not.toContain(request.container.dir);
     });
 
     test('a step may close its outputs and go on', async () => {

@@ -3,7 +3,8 @@ import { spawnSync } from 'node:child_process';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import type { SourceRange } from '../../src/base/source.js';
-import { runStep, type RunRequest } from '../../src/execute/run.js';
+import { prepareStep, runStep, type RunRequest } from '../../src/execute/run.js';
+import type { PreparedContainer } from '../../src/os/container.js';
 import type { RunStep } from '../../src/plan/plan.js';
 import type { LayerDir } from '../../src/snapshot/root-view.js';
 import { openRootView } from '../../src/snapshot/view.js';
@@ -43,6 +44,7 @@ export class Sandbox {
   readonly #runtime: string;
   #dir: string | undefined;
   #count = 0;
+  readonly #containers: PreparedContainer[] = [];
 
   constructor(runtime = 'runc') {
     this.#runtime = runtime;
@@ -54,7 +56,13 @@ export class Sandbox {
     return this.#dir;
   }
 
-  dispose(): void {
+  /** Those that never came to run, for steps that failed before. */
+  async stopContainers(): Promise<void> {
+    for (const container of this.#containers) await container[Symbol.asyncDispose]();
+  }
+
+  async dispose(): Promise<void> {
+    await this.stopContainers();
     if (this.#dir !== undefined) rmSync(this.#dir, { recursive: true, force: true });
   }
 
@@ -78,10 +86,17 @@ export class Sandbox {
     return layer;
   }
 
-  request(layers: readonly LayerDir[], step: Partial<RunStep>, rest: Partial<RunRequest> = {}): RunRequest {
+  request(
+    layers: readonly LayerDir[],
+    step: Partial<RunStep>,
+    { runtime = this.#runtime, ...rest }: Partial<RunRequest> & { readonly runtime?: string } = {},
+  ): RunRequest {
     const run = this.path(`run-${this.#count++}`);
-    const dirs = { upper: join(run, 'upper'), work: join(run, 'work'), tempDir: join(run, 'temp') };
-    for (const dir of Object.values(dirs)) mkdirSync(dir, { recursive: true });
+    const dirs = { upper: join(run, 'upper'), work: join(run, 'work') };
+    const tempDir = join(run, 'temp');
+    for (const dir of [...Object.values(dirs), tempDir]) mkdirSync(dir, { recursive: true });
+    const container = prepareStep(tempDir, runtime);
+    this.#containers.push(container);
     return {
       step: {
         kind: 'run',
@@ -101,7 +116,7 @@ export class Sandbox {
       layers,
       root: openRootView(layers),
       ...dirs,
-      runtime: this.#runtime,
+      container,
       addHosts: [],
       shmSizeBytes: 64 * 1024 * 1024,
       ulimits: [],

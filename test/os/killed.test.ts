@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { buildSync } from 'esbuild';
 import { expect, test } from 'vitest';
 import { runtimeSpecJson } from '../../src/execute/runtime-spec.js';
-import { rootfsOf } from '../../src/os/container.js';
+import { rootfsOf } from '../../src/os/chain.js';
 import { findRuntime } from '../../src/os/runtime.js';
 import { Sandbox, whyNoContainers } from '../execute/sandbox.js';
 
@@ -63,10 +63,11 @@ test.skipIf(reason !== undefined)('kill -9 of the build leaves no process, no mo
       devices: ['null'].filter((name) => existsSync(`/dev/${name}`)),
     });
     const script = `
-      import { runContainer } from ${JSON.stringify(bundleContainer(bundleDir))};
-      await runContainer({
-        ...${JSON.stringify({ ...dirs, lowers: [base.path], config })},
-        runtime: ${JSON.stringify(findRuntime('runc'))}, signal: new AbortController().signal, onLine: (line) => console.log(line),
+      import { prepareContainer } from ${JSON.stringify(bundleContainer(bundleDir))};
+      const container = prepareContainer(${JSON.stringify({ dir: dirs.dir, runtime: findRuntime('runc') })});
+      await container.run({
+        ...${JSON.stringify({ upper: dirs.upper, work: dirs.work, lowers: [base.path], config })},
+        signal: new AbortController().signal, onLine: (line) => console.log(line),
       });`;
     writeFileSync(join(bundleDir, 'main.mjs'), script);
     const parent = spawn(process.execPath, [join(bundleDir, 'main.mjs')], { stdio: ['ignore', 'pipe', 'inherit'] });
@@ -79,7 +80,7 @@ test.skipIf(reason !== undefined)('kill -9 of the build leaves no process, no mo
     expect(readFileSync('/proc/self/mountinfo', 'utf8')).not.toContain(sandbox.dir);
     expect(cgroupsNamed(`tsbuild-${parent.pid}-`)).toEqual([]);
   } finally {
-    sandbox.dispose();
+    await sandbox.dispose();
   }
 });
 
