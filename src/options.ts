@@ -1,10 +1,37 @@
+import type { Readable } from 'node:stream';
+import type { GitRemote } from './base/git-url.js';
 import type { EventSink } from './events.js';
 import type { Image } from './image/image.js';
-import type { Annotations } from './oci/types.js';
+import type { Annotations, Platform } from './oci/types.js';
 import type { OutputSpec } from './output/output.js';
+
+/** What COPY and ADD read when they name nothing else. */
+export type ContextSpec =
+  | { readonly kind: 'directory'; readonly path: string }
+  /** A tar in any compression, or a Dockerfile. */
+  | { readonly kind: 'stdin' }
+  /** The same, from there. */
+  | { readonly kind: 'http'; readonly url: string }
+  | { readonly kind: 'git'; readonly remote: GitRemote };
+
+export interface SecretSpec {
+  readonly id: string;
+  readonly source: { readonly kind: 'file'; readonly path: string } | { readonly kind: 'env'; readonly name: string };
+}
+
+export interface SshSpec {
+  readonly id: string;
+  /** An agent's socket, or private keys; none is the agent of the environment. */
+  readonly paths: readonly string[];
+}
+
+/** What the build may do beyond the sandbox. */
+export type Entitlement = 'network.host' | 'security.insecure' | 'device';
 
 /** Where a `--build-context` name leads. */
 export type NamedContext =
+  | { readonly kind: 'http'; readonly url: string }
+  | { readonly kind: 'git'; readonly remote: GitRemote }
   | { readonly kind: 'directory'; readonly path: string }
   /** `oci-layout://DIR[:TAG][@DIGEST]` */
   | { readonly kind: 'oci-layout'; readonly path: string; readonly tag?: string; readonly digest?: string }
@@ -20,15 +47,24 @@ export interface Ulimit {
 
 /** What `build()` takes. Everything but `context` has a default. */
 export interface BuildOptions {
-  /** The directory that COPY and ADD read. */
-  readonly context: string;
-  /** Path of the Dockerfile. The default is `Dockerfile` in the context, then `dockerfile`. */
+  /** What COPY and ADD read: a directory, or something else. */
+  readonly context: string | ContextSpec;
+  /** Path of the Dockerfile; `-` is standard input. The default is `Dockerfile` in the context, then `dockerfile`. */
   readonly file?: string;
   /** Names of the image, as given: `app`, `registry.example/team/app:1.2`. */
   readonly tags?: readonly string[];
   /** `undefined` values are taken out of the map before: a bare `--build-arg K` that the environment lacks is no argument. */
   readonly buildArgs?: Readonly<Record<string, string>>;
   readonly target?: string;
+  /** The default is this machine's. Several make an index. */
+  readonly platforms?: readonly Platform[];
+  readonly secrets?: readonly SecretSpec[];
+  readonly ssh?: readonly SshSpec[];
+  readonly allow?: readonly Entitlement[];
+  /** Of one archive, unpacked; the default is 64 GiB. */
+  readonly maxArchiveBytes?: number;
+  /** Stands in for standard input. */
+  readonly stdin?: Readable;
   readonly labels?: Readonly<Record<string, string>>;
   /** For the manifest. */
   readonly annotations?: Annotations;

@@ -32,7 +32,7 @@ const DEFAULT_SHM_BYTES = 64 * 1024 * 1024;
 export async function build(options: BuildOptions): Promise<BuildResult> {
   const stop = new AbortController();
   const progress = new Progress(options.onEvent, (error) => stop.abort(error));
-  const contextDir = resolve(options.context);
+  const contextDir = directoryOf(options.context);
   const found = findDockerfile(contextDir, options.file);
   const dockerfile = parseDockerfile(found.bytes, { name: found.name });
   const references = (options.tags ?? []).map((tag) => formatReference(parseReference(tag)));
@@ -106,10 +106,16 @@ async function planWithBases(dockerfile: Dockerfile, bases: Bases, options: Buil
   }
 }
 
+function directoryOf(context: BuildOptions['context']): string {
+  if (typeof context === 'string') return resolve(context);
+  if (context.kind === 'directory') return resolve(context.path);
+  throw new BuildError('unsupported', `not supported yet: a context from ${context.kind}`);
+}
+
 /** @param name of a `--build-context` directory, which has an ignore file of its own */
 function contextSource(options: BuildOptions, name: string | undefined, dockerfilePath: string): CopySource {
   const named = name === undefined ? undefined : options.buildContexts?.[name];
-  const dir = resolve(named?.kind === 'directory' ? named.path : options.context);
+  const dir = resolve(named?.kind === 'directory' ? named.path : directoryOf(options.context));
   const ignore = readIgnoreText(dir, named === undefined ? dockerfilePath : undefined);
   return { kind: 'context', dir, ...(ignore === undefined ? {} : { ignore }) };
 }

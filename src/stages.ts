@@ -3,20 +3,21 @@ import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Bases } from './bases.js';
 import { atRange } from './base/errors.js';
+import { copyFiles, type MadeStep, type StepDemand } from './copy-steps.js';
 import type { StageDemand } from './demand.js';
 import type { StepInfo } from './events.js';
 import { workdirEntries } from './execute/make-directory.js';
 import type { RunRequest } from './execute/run.js';
-import type { PreparedContainer } from './os/container.js';
 import type { Image, Layer } from './image/image.js';
 import type { LayerOptions } from './image/layer.js';
-import { entriesToLayer, isSmallCopy, isSmallDirectory, unpacksArchive, type CopyJob, type CopySource, type WrittenStep } from './jobs.js';
+import { entriesToLayer, isSmallDirectory, type CopySource, type WrittenStep } from './jobs.js';
 import type { CopyFrom, CopyStep, Plan, PlannedStage, RunStep, Step, WorkdirStep } from './plan/plan.js';
 import type { JobPool } from './pool.js';
 import type { Progress } from './progress.js';
+import { RunSteps, type StepDirectories } from './run-steps.js';
 import { applyEntries, makeUpper } from './snapshot/apply.js';
-import type { LayerDir, ViewLayer } from './snapshot/root-view.js';
-import { openRootView, visibleLayers } from './snapshot/view.js';
+import type { ViewLayer } from './snapshot/root-view.js';
+import { openRootView } from './snapshot/view.js';
 import type { Store } from './store/store.js';
 
 /** One row of the image's history, with the layer it made, if any. */
@@ -96,8 +97,7 @@ class StageRun {
   readonly #history: HistoryLayer[] = [];
   #view: readonly ViewLayer[] = [];
   #base: Image | undefined;
-  /** For the next RUN step. */
-  #container: Promise<PreparedContainer> | undefined;
+  readonly #runs: RunSteps;
 
   constructor({ context, stage, resultOf, layers }: StageRunRequest) {
     this.#context = context;
@@ -107,18 +107,12 @@ class StageRun {
     const demand = context.demands.get(stage.index);
     if (demand === undefined) throw new Error(`stage ${stage.index} has no demand`);
     this.#demand = demand;
+    this.#runs = new RunSteps(context, stage, (step) => this.#newDirectories(step));
   }
 
   async run(): Promise<StageResult> {
-    this.#prepareRun(0);
-    try {
-      return await this.#runSteps();
-    } finally {
-      await this.#container?.then(
-        (container) => container[Symbol.asyncDispose](),
-        () => undefined,
-      );
-    }
+    await using _runs = this.#runs;
+    return await this.#runSteps();
   }
 
   async #runSteps(): Promise<StageResult> {
@@ -162,93 +156,45 @@ class StageRun {
     try {
       const onDisk = position < this.#demand.diskSteps;
       const wantsIndex = position < this.#demand.lastView;
-      if (step.kind === 'run') await this.#run(step, position);
-      else if (step.kind === 'copy') await this.#copy(step, { onDisk, wantsIndex });
-      else await this.#makeWorkdir(step, { onDisk, wantsIndex });
+      if (step.kind === 'run') this.#commitDirectory(step, await this.#runs.run(step, { position, view: this.#view }));
+      else if (step.kind === 'copy') this.#commit(step, await this.#copy(step, { onDisk, wantsIndex }));
+      else this.#commit(step, await this.#makeWorkdir(step, { onDisk, wantsIndex }));
     } catch (error) {
       throw atRange(error, step.range);
     }
   }
 
-  /** Has the container of the first RUN step from `position` on made ready, while earlier steps take their time. */
-  #prepareRun(position: number): void {
-    const next = this.#stage.steps.slice(position).find((step) => step.kind === 'run');
-    this.#container = next === undefined ? undefined : this.#prepareContainer(next);
-    // Told by the step.
-    this.#container?.catch(() => undefined);
-  }
-
-  async #prepareContainer(step: RunStep): Promise<PreparedContainer> {
-    // Loaded by builds that have a RUN: the runtime's part is a third of the code.
-    const { prepareStep } = await import('./execute/run.js');
-    const { temp } = await this.#newDirectories(step);
-    return prepareStep(temp, this.#context.run.runtime);
-  }
-
-  async #run(step: RunStep, position: number): Promise<void> {
-    const { run, stop, progress } = this.#context;
-    const { runStep } = await import('./execute/run.js');
-    await using container = await (this.#container ?? this.#prepareContainer(step));
-    this.#prepareRun(position + 1);
-    // The kernel does not heed an opaque root: what lies below one is left out.
-    const layers = visibleLayers(this.#view.map(toDirectory));
-    const { dir, work } = await this.#newDirectories(step);
-    const root = openRootView(layers);
-    makeUpper(dir, root);
-    applyEntries(workdirEntries({ path: step.cwd, user: step.user, nowSeconds: nowSeconds() }, root), dir);
-    await runStep({
-      step,
-      layers,
-      root,
-      upper: dir,
-      work,
-      container,
-      ...run,
-      signal: stop.signal,
-      onLine: (line) => progress.emit({ type: 'step-output', stepId: step.id, line }),
-    });
-    this.#commitDirectory(step, dir);
-  }
-
-  async #copy(step: CopyStep, { onDisk, wantsIndex }: StepDemand): Promise<void> {
-    const copy: CopyJob = {
-      op: step.op,
-      sources: step.sources,
-      dest: step.dest,
-      ...(step.chown === undefined ? {} : { chown: step.chown }),
-      ...(step.chmod === undefined ? {} : { chmod: step.chmod }),
-      nowSeconds: nowSeconds(),
-      source: await this.#sourceOf(step.from),
-      below: this.#view,
-    };
+  async #copy(step: CopyStep, demand: StepDemand): Promise<MadeStep> {
     const { pool, progress } = this.#context;
-    const unpacks = await unpacksArchive(copy);
-    // What an archive holds cannot be told from its size.
-    const inline = !unpacks && isSmallCopy(copy);
-    if (onDisk || unpacks) {
-      const { dir } = await this.#newDirectories(step);
-      makeUpper(dir, openRootView(this.#view));
-      const { warnings } = await pool.run('copyToDirectory', { copy, dir }, { inline });
-      for (const warning of warnings) progress.warn(warning, step.range);
-      this.#commitDirectory(step, dir);
-    } else {
-      const layer = this.#newLayerOptions();
-      this.#commitWritten(step, await pool.run('copyToLayer', { copy, layer, wantsIndex }, { inline }), layer);
-    }
+    const source = await this.#sourceOf(step.from);
+    return copyFiles({
+      step,
+      demand,
+      source,
+      view: this.#view,
+      pool,
+      warn: (message) => progress.warn(message, step.range),
+      newDirectory: async () => (await this.#newDirectories(step)).dir,
+      layer: this.#newLayerOptions(),
+    });
   }
 
-  async #makeWorkdir(step: WorkdirStep, { onDisk, wantsIndex }: StepDemand): Promise<void> {
+  async #makeWorkdir(step: WorkdirStep, { onDisk, wantsIndex }: StepDemand): Promise<MadeStep> {
     const root = openRootView(this.#view);
-    const entries = workdirEntries({ path: step.path, user: step.user, nowSeconds: nowSeconds() }, root);
+    const entries = workdirEntries({ path: step.path, user: step.user, nowSeconds: Math.floor(Date.now() / 1000) }, root);
     if (onDisk) {
       const { dir } = await this.#newDirectories(step);
       makeUpper(dir, root);
       applyEntries(entries, dir);
-      this.#commitDirectory(step, dir);
-    } else {
-      const layer = this.#newLayerOptions();
-      this.#commitWritten(step, await entriesToLayer({ entries, layer, wantsIndex }), layer);
+      return { kind: 'directory', dir };
     }
+    const layer = this.#newLayerOptions();
+    return { kind: 'layer', written: await entriesToLayer({ entries, layer, wantsIndex }), layer };
+  }
+
+  #commit(step: Step, made: MadeStep): void {
+    if (made.kind === 'directory') this.#commitDirectory(step, made.dir);
+    else this.#commitWritten(step, made.written, made.layer);
   }
 
   /** The step's files lie in `dir`: the next step sees them at once, the layer is written behind its back. */
@@ -293,7 +239,7 @@ class StageRun {
     return { kind: 'layers', layers: (await this.#resultOf(from.stage)).view, name: `stage "${stage?.name ?? from.stage}"` };
   }
 
-  async #newDirectories(step: Step): Promise<{ dir: string; work: string; temp: string }> {
+  async #newDirectories(step: Step): Promise<StepDirectories> {
     const root = join(this.#context.tempDir, step.id);
     const made = { dir: join(root, 'fs'), work: join(root, 'work'), temp: join(root, 'run') };
     for (const path of Object.values(made)) await mkdir(path, { recursive: true });
@@ -307,20 +253,4 @@ class StageRun {
   #info(text: string, id: string, index: number, range = this.#stage.range): StepInfo {
     return { id, stage: this.#stage.name, index, total: this.#stage.steps.length + 1, text, range };
   }
-}
-
-interface StepDemand {
-  readonly onDisk: boolean;
-  /** A later step looks into what this one leaves. */
-  readonly wantsIndex: boolean;
-}
-
-/** The steps before a RUN are on disk: `demandOf` saw to it. */
-function toDirectory(layer: ViewLayer): LayerDir {
-  if ('path' in layer) return layer;
-  throw new Error('a layer below a RUN step is not on disk');
-}
-
-function nowSeconds(): number {
-  return Math.floor(Date.now() / 1000);
 }

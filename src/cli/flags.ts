@@ -33,6 +33,12 @@ export interface RawBuildFlags {
   readonly compression?: string;
   readonly compressionLevel?: string;
   readonly platform?: readonly string[];
+  readonly secret?: readonly string[];
+  readonly ssh?: readonly string[];
+  readonly allow?: readonly string[];
+  readonly maxArchiveSize?: string;
+  readonly check?: boolean;
+  readonly call?: string;
   readonly network?: string;
   readonly addHost?: readonly string[];
   readonly shmSize?: string;
@@ -73,6 +79,7 @@ const USAGE = 'usage: tsbuild [build] [options] PATH';
  * @throws BuildError `usage`, `unsupported`; `input` when a directory is missing
  */
 export function toBuildRequest(path: string | undefined, raw: RawBuildFlags, env: Environment): BuildRequest {
+  for (const flag of ['secret', 'ssh', 'allow', 'maxArchiveSize', 'check', 'call'] as const) refuse(flag, raw[flag]);
   for (const platform of raw.platform ?? []) checkPlatform(platform);
   for (const tag of raw.tag ?? []) parseTag(tag);
   const progress = parseProgress(raw);
@@ -84,6 +91,11 @@ export function toBuildRequest(path: string | undefined, raw: RawBuildFlags, env
     ...file('iidFile', '--iidfile', raw.iidfile),
     ...file('metadataFile', '--metadata-file', raw.metadataFile),
   };
+}
+
+function refuse(flag: string, value: unknown): void {
+  if (value !== undefined)
+    throw new BuildError('unsupported', `not supported yet: --${flag.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`);
 }
 
 type Part = Partial<BuildOptions>;

@@ -13,12 +13,12 @@ interface ForeignFlag {
 
 const IGNORED_TOGGLES = ['compress', 'force-rm', 'layers', 'pull', 'rm', 'use-new-run', 'compressed-caching'];
 const IGNORED_VALUES =
-  'allow builder cgroup-parent cpu-period cpu-quota cpu-shares cpuset-cpus cpuset-mems isolation jobs memory memory-swap no-cache-filter resource snapshot-mode'.split(
+  'builder cgroup-parent cpu-period cpu-quota cpu-shares cpuset-cpus cpuset-mems isolation jobs memory memory-swap no-cache-filter resource snapshot-mode'.split(
     ' ',
   );
-const UNLESS_OFF = ['provenance', 'sbom', 'squash', 'single-snapshot', 'check', 'push'];
+const UNLESS_OFF = ['provenance', 'sbom', 'squash', 'single-snapshot', 'push'];
 const UNSUPPORTED_VALUES =
-  'attest authfile build-arg-file cache-from cache-repo cache-to cap-add cap-drop call cert-dir creds device dns env from ignorefile manifest mount policy secret security-opt ssh unsetenv volume'.split(
+  'attest authfile build-arg-file cache-from cache-repo cache-to cap-add cap-drop cert-dir creds device dns env from ignorefile manifest mount policy security-opt unsetenv volume'.split(
     ' ',
   );
 const HINTS: Readonly<Record<string, string>> = {

@@ -1,5 +1,6 @@
 import { ipVersion } from '../base/ip.js';
 import { BuildError } from '../base/errors.js';
+import { parseSize } from '../base/size.js';
 import { parseDigest } from '../oci/digest.js';
 import { isTag } from '../oci/reference.js';
 import { hostPlatform, formatPlatform, parsePlatform, samePlatform } from '../oci/platform.js';
@@ -45,14 +46,10 @@ export function parseAnnotations(texts: readonly string[]): Record<string, strin
   });
 }
 
-const SIZE_UNITS: Readonly<Record<string, number>> = { '': 1, b: 1, k: 2 ** 10, m: 2 ** 20, g: 2 ** 30, t: 2 ** 40 };
-
-/** `64m`, `1.5gb`, `67108864`: binary units, as docker reads sizes of memory. */
+/** A size above 0, as `parseSize` reads it. */
 export function parseMemorySize(flag: string, text: string): number {
-  const [, number, unit] = /^(\d+(?:\.\d+)?) ?([kmgtb]?)(?:i?b)?$/i.exec(text) ?? [];
-  const factor = SIZE_UNITS[(unit ?? '').toLowerCase()];
-  const bytes = Math.floor(Number(number) * (factor ?? Number.NaN));
-  if (Number.isSafeInteger(bytes) && bytes > 0) return bytes;
+  const bytes = parseSize(text);
+  if (bytes !== undefined && bytes > 0) return bytes;
   throw usage(flag, text, 'want a size above 0, for example 64m or 1g');
 }
 

@@ -1,3 +1,4 @@
+import type { GitRemote } from '../base/git-url.js';
 import type { SourceRange } from '../base/source.js';
 import type { ContainerConfig, HistoryEntry, ImageConfig, Platform } from '../oci/types.js';
 
@@ -32,6 +33,46 @@ export interface RunStep extends StepCommon {
   /** As USER has it, expanded; `''` when never set. */
   readonly user: string;
   readonly network: 'default' | 'none' | 'host';
+  /** In the order in which they are mounted: parents before children. */
+  readonly mounts: readonly StepMount[];
+  /** Heredocs that name their interpreter: files of mode 0755 in /dev/pipes while the step runs. */
+  readonly scripts: readonly { readonly name: string; readonly text: string }[];
+  readonly security: 'sandbox' | 'insecure';
+  readonly hostname: string;
+}
+
+export interface FileAccess {
+  readonly uid: number;
+  readonly gid: number;
+  /** Permission bits. */
+  readonly mode: number;
+}
+
+/** A `RUN --mount`, every value expanded and checked. Targets are absolute and clean, never `/`. */
+export type StepMount =
+  | { readonly kind: 'bind'; readonly target: string; readonly from: CopyFrom; readonly source: string; readonly writable: boolean }
+  | CacheMount
+  | { readonly kind: 'tmpfs'; readonly target: string; readonly sizeBytes?: number }
+  /** At least one of `target` and `env`. */
+  | ({
+      readonly kind: 'secret';
+      readonly id: string;
+      readonly target?: string;
+      readonly env?: string;
+      readonly required: boolean;
+    } & FileAccess)
+  | ({ readonly kind: 'ssh'; readonly id: string; readonly target: string; readonly required: boolean } & FileAccess);
+
+/** What it holds outlives the build. */
+export interface CacheMount extends FileAccess {
+  readonly kind: 'cache';
+  readonly target: string;
+  readonly id: string;
+  readonly sharing: 'shared' | 'private' | 'locked';
+  /** What a new cache begins with; an empty directory without. */
+  readonly from?: CopyFrom;
+  readonly source: string;
+  readonly writable: boolean;
 }
 
 /** COPY or ADD of files from the context, a stage or an image. */
@@ -41,11 +82,26 @@ export interface CopyStep extends StepCommon {
   readonly from: CopyFrom;
   /** Expanded, as written otherwise: wildcards and slashes kept. Text, as `dest` is: `fromText` makes the bytes of file names of it. */
   readonly sources: readonly string[];
+  /** Heredocs, expanded; they come after the sources. */
+  readonly files: readonly { readonly name: string; readonly text: string }[];
+  /** ADD of what lies elsewhere. */
+  readonly remotes: readonly RemoteSource[];
   /** Absolute inside the image and clean; a trailing slash (or `/.`) is kept as a trailing slash. */
   readonly dest: string;
   readonly chown?: string;
   readonly chmod?: string;
+  /** The files do not depend on what lies below: `dest` is no symlink there. */
+  readonly link: boolean;
+  readonly parents: boolean;
+  /** Patterns as in .dockerignore, relative to each source. */
+  readonly exclude: readonly string[];
+  /** Unpack archives or do not, whatever the source is. */
+  readonly unpack?: boolean;
 }
+
+export type RemoteSource =
+  | { readonly kind: 'http'; readonly url: string; readonly checksum?: string }
+  | { readonly kind: 'git'; readonly remote: GitRemote; readonly keepGitDir: boolean };
 
 export type CopyFrom =
   /** The build's context or, with a name, a directory that `--build-context` gave. */

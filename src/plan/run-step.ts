@@ -27,6 +27,10 @@ export function toRunParts(instruction: RunInstruction, { config, scope, input }
     cwd: cleanPath(config.WorkingDir ?? '/'),
     user: config.User ?? '',
     network: networkOf(instruction, input),
+    mounts: [],
+    scripts: [],
+    security: 'sandbox',
+    hostname: 'buildkitsandbox',
     history: layerHistory(runText(args, scope.declaredArgs())),
   };
 }

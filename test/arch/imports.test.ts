@@ -18,13 +18,15 @@ const ALLOWED: Record<string, readonly string[]> = {
   context: ['base', 'os', 'type:tar', 'type:snapshot'],
   parse: ['base'],
   plan: ['base', 'oci', 'parse'],
+  lint: ['base', 'oci', 'parse', 'plan', 'type:context'],
+  remote: ['base', 'oci', 'os', 'tar'],
   execute: ['base', 'oci', 'tar', 'context', 'os', 'type:plan', 'type:snapshot', 'type:options'],
   snapshot: ['base', 'oci', 'tar', 'os'],
   image: ['base', 'oci', 'tar', 'store', 'os', 'type:plan'],
   output: ['base', 'oci', 'tar', 'store', 'image', 'type:snapshot'],
-  cli: ['base', 'oci', 'store', 'output', 'image', 'type:parse', 'type:events', 'type:options', 'os'],
+  cli: ['base', 'oci', 'store', 'output', 'image', 'lint', 'type:parse', 'type:events', 'type:options', 'os'],
   events: ['type:base', 'type:oci'],
-  options: ['type:events', 'type:image', 'type:oci', 'type:output'],
+  options: ['type:base', 'type:events', 'type:image', 'type:oci', 'type:output'],
 };
 
 const PACKAGE_HOMES: Record<string, readonly string[]> = {
