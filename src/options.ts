@@ -73,7 +73,7 @@ export interface BuildOptions {
   readonly outputs?: readonly OutputSpec[];
   /** The default is gzip. */
   readonly compression?: 'gzip' | 'zstd' | 'none';
-  /** gzip 0–9, the default is 6; zstd 1–22, the default is 3. */
+  /** gzip 0–9, the default is 5; zstd 1–22, the default is 3. */
   readonly compressionLevel?: number;
   /** Network of RUN steps that do not say otherwise. The default is `host`. */
   readonly network?: 'host' | 'none';

@@ -22,7 +22,7 @@ export const BUILD_FLAGS: readonly FlagRow[] = [
   },
   { syntax: '--oci-layout <dir[:tag]>', help: 'write an OCI layout directory: type=oci,tar=false,dest=DIR' },
   { syntax: '--compression <kind>', help: 'of new layers: gzip, zstd or none (default: gzip)' },
-  { syntax: '--compression-level <n>', help: 'gzip 0-9 (default: 6), zstd 1-22 (default: 3)' },
+  { syntax: '--compression-level <n>', help: 'gzip 0-9 (default: 5), zstd 1-22 (default: 3)' },
   {
     syntax: '--platform <os/arch>',
     help: 'of the image; several, or a list with commas, make an index (default: of this machine)',
