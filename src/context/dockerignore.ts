@@ -56,6 +56,23 @@ export function parseIgnore(text: string, fileName: string): IgnoreMatcher {
   return new RuleList(readRules(text, fileName), fileName);
 }
 
+/**
+ * The same for patterns that come one by one, as from `--exclude`: without comments, and no file's.
+ * @param name what errors call them
+ * @throws BuildError `dockerfile` for a lone `!` or a malformed pattern
+ */
+export function parsePatterns(patterns: readonly string[], name: string): IgnoreMatcher {
+  try {
+    return new RuleList(
+      patterns.flatMap((pattern, index) => toRule(pattern.trim(), { line: index + 1, place: name })),
+      name,
+    );
+  } catch (error) {
+    if (!(error instanceof BuildError)) throw error;
+    throw new BuildError('dockerfile', error.message, { cause: error, ...(error.hint === undefined ? {} : { hint: error.hint }) });
+  }
+}
+
 class RuleList implements IgnoreMatcher {
   readonly fileName: string;
   readonly rules: readonly CompiledRule[];
@@ -113,22 +130,20 @@ class RuleList implements IgnoreMatcher {
 }
 
 function readRules(text: string, fileName: string): CompiledRule[] {
-  const rules: CompiledRule[] = [];
-  for (const [index, raw] of text
-    .replace(/^\ufeff/, '')
-    .split('\n')
-    .entries()) {
-    const line = raw.trim();
+  const lines = text.replace(/^\ufeff/, '').split('\n');
+  return lines.flatMap((raw, index) =>
     // A comment begins in the first column: ` #x` is a pattern.
-    if (raw.startsWith('#') || line === '') continue;
-    const negated = line.startsWith('!');
-    const place = `${fileName}:${index + 1}`;
-    const pattern = cleanPattern(negated ? line.slice(1).trim() : line);
-    if (pattern === '')
-      throw new BuildError('input', `${place}: illegal exclusion pattern: "!"`, { hint: 'name what "!" shall let in, or drop the line' });
-    rules.push({ line: index + 1, text: line, negated, ...compilePattern(fromText(pattern), place) });
-  }
-  return rules;
+    raw.startsWith('#') ? [] : toRule(raw.trim(), { line: index + 1, place: `${fileName}:${index + 1}` }),
+  );
+}
+
+function toRule(text: string, { line, place }: { readonly line: number; readonly place: string }): CompiledRule[] {
+  if (text === '') return [];
+  const negated = text.startsWith('!');
+  const pattern = cleanPattern(negated ? text.slice(1).trim() : text);
+  if (pattern === '')
+    throw new BuildError('input', `${place}: illegal exclusion pattern: "!"`, { hint: 'name what "!" shall let in, or drop the line' });
+  return [{ line, text, negated, ...compilePattern(fromText(pattern), place) }];
 }
 
 function cleanPattern(pattern: string): string {
@@ -167,7 +182,8 @@ function plainMatch(pattern: ByteString, tokens: readonly GlobToken[]): Compiled
     case 'literal rest':
       return (path) => path.startsWith(literal);
     case 'globstar literal': {
-      // `**foo` matches `xfoo`, as patternmatcher's comparison of suffixes has it; `**/foo` does not.
+      // `**foo` matches `xfoo`, as patternmatcher's comparison of suffixes has it; `**/foo` does not, nor does a pattern with an escape.
+      if (pattern.includes('\\')) return undefined;
       const suffix = pattern.startsWith('**/') ? `/${literal}` : literal;
       return (path) => path === literal || path.endsWith(suffix);
     }

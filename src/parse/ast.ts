@@ -15,7 +15,7 @@ type Place = ReturnType<DockerfileAst.Argument['getRange']>;
 export function narrowRange(range: SourceRange, word: string, escape: string): SourceRange {
   const text = range.file.lines.slice(range.startLine - 1, range.endLine).join('\n');
   try {
-    const place = findPlace(text, word, escape);
+    const place = word.startsWith('<<') ? findHeredocWord(text, word) : findPlace(text, word, escape);
     if (place === undefined) return range;
     return {
       file: range.file,
@@ -28,6 +28,19 @@ export function narrowRange(range: SourceRange, word: string, escape: string): S
     // A finer place is a courtesy: the error that is under way matters more than a failure of the library.
     return range;
   }
+}
+
+/** A heredoc's word with its quotes, and with the blanks that may stand behind `<<`: the library takes those for the end of an argument. */
+function findHeredocWord(text: string, word: string): Place | undefined {
+  for (const { 0: found, index } of text.matchAll(/<<-?[ \t]*[^\s<]+/g)) {
+    if (found.replaceAll(/[\s'"\\]/g, '') === word) return { start: positionOf(text, index), end: positionOf(text, index + found.length) };
+  }
+  return undefined;
+}
+
+function positionOf(text: string, index: number): Place['start'] {
+  const lines = text.slice(0, index).split('\n');
+  return { line: lines.length - 1, character: lines.at(-1)?.length ?? 0 };
 }
 
 function findPlace(text: string, word: string, escape: string): Place | undefined {

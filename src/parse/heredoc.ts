@@ -4,7 +4,7 @@ import type { Heredoc } from './instruction.js';
 import { expandWord, expandWords } from './words.js';
 
 /** A heredoc token. Heredocs always escape with `\`, whatever the file's directive says. */
-export type HeredocToken = Omit<Heredoc, 'body'>;
+export type HeredocToken = Omit<Heredoc, 'body' | 'rawBody'>;
 
 /** A heredoc whose body still has the tabs that `<<-` drops: an ONBUILD trigger stores it so. */
 export interface RawHeredoc extends HeredocToken {
@@ -48,7 +48,7 @@ function hasQuotes(delimiter: string): boolean {
 }
 
 export function toHeredoc({ rawBody, ...token }: RawHeredoc): Heredoc {
-  return { ...token, body: token.stripTabs ? rawBody.replaceAll(/^\t+/gm, '') : rawBody };
+  return { ...token, body: token.stripTabs ? rawBody.replaceAll(/^\t+/gm, '') : rawBody, rawBody };
 }
 
 /**

@@ -10,8 +10,10 @@ export interface Heredoc {
   readonly expand: boolean;
   /** `<<-`: leading tabs are dropped. `body` has them dropped already. */
   readonly stripTabs: boolean;
-  /** Raw text up to, not with, the delimiter line; every line ends in `\n`. */
+  /** Text up to, not with, the delimiter line; every line ends in `\n`. */
   readonly body: string;
+  /** The same as it was written, the tabs that `<<-` drops still there. */
+  readonly rawBody: string;
 }
 
 /** What RUN, CMD, ENTRYPOINT and HEALTHCHECK CMD take. Neither form is expanded by the builder. */
@@ -32,6 +34,13 @@ interface Common {
   readonly text: string;
   /** From the first character of the keyword to the end of the last physical line, heredocs included. */
   readonly range: SourceRange;
+  /**
+   * The comments since the instruction before, without `#` and the blanks around, first to last; directives are none. Blank lines between
+   * them change nothing, a line with `#` alone forgets those above it. A trigger has none.
+   */
+  readonly comments: readonly string[];
+  /** The 1-based numbers of the blank lines inside its continuation. A trigger has none. */
+  readonly emptyLines: readonly number[];
 }
 
 export interface FromInstruction extends Common {
@@ -50,11 +59,15 @@ export interface ArgInstruction extends Common {
 export interface EnvInstruction extends Common {
   readonly kind: 'env';
   readonly pairs: readonly NameValue[];
+  /** The form without `=`. */
+  readonly legacy: boolean;
 }
 
 export interface LabelInstruction extends Common {
   readonly kind: 'label';
   readonly pairs: readonly NameValue[];
+  /** The form without `=`. */
+  readonly legacy: boolean;
 }
 
 export interface RunInstruction extends Common {

@@ -6,7 +6,7 @@ import { trimBlanks, trimBlanksStart } from './blanks.js';
 import { detectDirectives, DirectiveZone } from './directives.js';
 import { Fault } from './fault.js';
 import { splitFlags } from './flags.js';
-import { findHeredocs, type RawHeredoc } from './heredoc.js';
+import { findHeredocs, type HeredocToken, type RawHeredoc } from './heredoc.js';
 import type { Directives } from './instruction.js';
 import { LineCursor, lineRange, trimLineEnd, type Source } from './source.js';
 
@@ -36,6 +36,8 @@ export interface LocatedNode {
   readonly range: SourceRange;
   /** The range without heredoc bodies. */
   readonly headRange: SourceRange;
+  readonly comments: readonly string[];
+  readonly emptyLines: readonly number[];
 }
 
 export interface NodeTree {
@@ -47,6 +49,9 @@ const NO_INSTRUCTIONS = 'a Dockerfile begins with FROM: FROM scratch, or FROM an
 
 const NUL_HINT = 'a Dockerfile is text in UTF-8; some editors save UTF-16, which has NULs';
 
+const ARITHMETIC =
+  'A "<<" behind a blank begins a heredoc, in arithmetic too: write $((1<<3)) without blanks, or put it into double quotes.';
+
 const HEREDOC_KEYWORDS = new Set(['run', 'copy', 'add']);
 
 /** @throws BuildError `dockerfile` */
@@ -56,16 +61,24 @@ export function parseNodes(source: Source): NodeTree {
   const zone = new DirectiveZone();
   const cursor = new LineCursor(source);
   const nodes: LocatedNode[] = [];
+  let comments: string[] = [];
   for (let raw = cursor.next(); raw !== undefined; raw = cursor.next()) {
     const startLine = cursor.line;
     const text = trimBlanksStart(trimLineEnd(raw));
-    locateFaults(lineRange(source.file, startLine), zone.escape, () => zone.read(text));
+    if (locateFaults(lineRange(source.file, startLine), zone.escape, () => zone.read(text))) continue;
+    if (isComment(text)) {
+      const comment = trimBlanks(text.slice(1));
+      // BuildKit forgets the comments above a bare `#`, and only there: a blank line does not part them.
+      if (comment === '') comments = [];
+      else comments.push(comment);
+    }
     if (text === '' || isComment(text)) continue;
-    const line = joinContinuations(text, zone.escape, cursor);
+    const { line, emptyLines } = joinContinuations(text, zone.escape, cursor);
     const headRange = lineRange(source.file, startLine, cursor.line);
     if (line.includes('\0')) throw new BuildError('dockerfile', 'the line has a NUL character', { range: headRange, hint: NUL_HINT });
     const { node, heredocs } = locateFaults(headRange, zone.escape, () => parseLine(line, zone.escape, cursor));
-    nodes.push({ node, line, heredocs, range: lineRange(source.file, startLine, cursor.line), headRange });
+    nodes.push({ node, line, heredocs, range: lineRange(source.file, startLine, cursor.line), headRange, comments, emptyLines });
+    comments = [];
   }
   if (nodes.length === 0)
     throw new BuildError('dockerfile', 'file with no instructions', {
@@ -95,19 +108,21 @@ function isComment(text: string): boolean {
 }
 
 /** Nothing comes between the pieces; comments and blank lines among them are dropped and end nothing. */
-function joinContinuations(first: string, escape: string, cursor: LineCursor): string {
+function joinContinuations(first: string, escape: string, cursor: LineCursor): { line: string; emptyLines: number[] } {
+  const emptyLines: number[] = [];
   let piece = cutContinuation(first, escape);
-  if (piece === undefined) return first;
+  if (piece === undefined) return { line: first, emptyLines };
   let line = piece;
   for (let raw = cursor.next(); raw !== undefined; raw = cursor.next()) {
     const text = trimLineEnd(raw);
     const content = trimBlanksStart(text);
+    if (content === '') emptyLines.push(cursor.line);
     if (content === '' || isComment(content)) continue;
     piece = cutContinuation(text, escape);
     line += piece ?? text;
-    if (piece === undefined) return line;
+    if (piece === undefined) break;
   }
-  return line;
+  return { line, emptyLines };
 }
 
 /** The line without its continuation character; `undefined` when it does not end in one. Two of them in a row continue nothing. */
@@ -122,7 +137,7 @@ function parseLine(line: string, escape: string, cursor: LineCursor): { node: In
   const node = parseNode(line, escape, 0);
   const carrier = node.child ?? node;
   if (carrier.json || !HEREDOC_KEYWORDS.has(carrier.keyword.toLowerCase())) return { node, heredocs: [] };
-  return { node, heredocs: findHeredocs(line).map((token) => ({ ...token, rawBody: readBody(token, cursor) })) };
+  return { node, heredocs: findHeredocs(line).map((token) => ({ ...token, rawBody: readBody(token, cursor, line) })) };
 }
 
 function parseNode(line: string, escape: string, depth: number): InstructionNode {
@@ -139,13 +154,17 @@ function parseNode(line: string, escape: string, depth: number): InstructionNode
   return { keyword, flags, args, json, rest };
 }
 
-function readBody({ name, stripTabs }: { name: string; stripTabs: boolean }, cursor: LineCursor): string {
+function isInArithmetic(line: string, at: number): boolean {
+  return line.lastIndexOf('((', at) > line.lastIndexOf('))', at);
+}
+
+function readBody({ name, stripTabs }: HeredocToken, cursor: LineCursor, line: string): string {
   let body = '';
   for (let raw = cursor.next(); raw !== undefined; raw = cursor.next()) {
     const text = trimLineEnd(raw);
     if ((stripTabs ? text.replace(/^\t+/, '') : text) === name) return body;
     body += `${raw}\n`;
   }
-  const hint = `A heredoc ends at a line that is "${name}" and nothing else.`;
+  const hint = isInArithmetic(line, line.indexOf('<<')) ? ARITHMETIC : `A heredoc ends at a line that is "${name}" and nothing else.`;
   throw new Fault('unterminated heredoc', { word: `<<${stripTabs ? '-' : ''}${name}`, hint });
 }

@@ -37,7 +37,7 @@ export function parseTrigger(trigger: string, range: SourceRange): Instruction[]
     const instructions = [...typedInstructions(parseNodes(readSource(trigger, 'ONBUILD')))];
     if (instructions.length !== 1) throw new BuildError('dockerfile', 'onbuild trigger should be a single expression');
     if (instructions[0]?.kind === 'from') throw new BuildError('dockerfile', "FROM isn't allowed as an ONBUILD trigger");
-    return instructions.map((instruction) => ({ ...instruction, range }));
+    return instructions.map((instruction) => ({ ...instruction, range, comments: [], emptyLines: [] }));
   } catch (error) {
     if (!(error instanceof BuildError)) throw error;
     const hint = `The base image carries the trigger "ONBUILD ${trigger.split('\n', 1)[0] ?? ''}".`;

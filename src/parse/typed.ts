@@ -8,6 +8,7 @@ import { parseFlags } from './flags.js';
 import { toHealthcheck } from './healthcheck.js';
 import { toHeredoc, type RawHeredoc } from './heredoc.js';
 import type { ArgInstruction, Command, FieldsOf, Instruction, InstructionFields, NameValue } from './instruction.js';
+import { checkMount } from './mount.js';
 import type { InstructionNode, LocatedNode } from './nodes.js';
 
 type Builder = (node: InstructionNode, keyword: string, heredocs: readonly RawHeredoc[]) => InstructionFields;
@@ -18,11 +19,11 @@ const BUILDERS: ReadonlyMap<string, Builder> = new Map<string, Builder>([
   ['CMD', (node) => ({ kind: 'cmd', command: toCommand(node) })],
   ['COPY', (node, _, heredocs) => toCopy('COPY', node, heredocs)],
   ['ENTRYPOINT', (node) => ({ kind: 'entrypoint', command: toCommand(node) })],
-  ['ENV', (node) => ({ kind: 'env', pairs: toPairs(node, 'ENV') })],
+  ['ENV', (node) => ({ kind: 'env', ...toPairs(node, 'ENV') })],
   ['EXPOSE', toExpose],
   ['FROM', toFrom],
   ['HEALTHCHECK', toHealthcheck],
-  ['LABEL', (node) => ({ kind: 'label', pairs: toPairs(node, 'LABEL') })],
+  ['LABEL', (node) => ({ kind: 'label', ...toPairs(node, 'LABEL') })],
   ['MAINTAINER', (node) => ({ kind: 'maintainer', value: toValue(node, 'MAINTAINER') })],
   ['RUN', toRun],
   ['SHELL', toShell],
@@ -42,8 +43,9 @@ const STAGE_NAME = /^[a-z][a-z0-9\-_.]*$/;
  * @throws Fault with BuildKit's texts
  */
 export function toInstruction(located: LocatedNode): Instruction {
-  const common = { keyword: located.node.keyword.toUpperCase(), text: trimBlanks(located.line), range: located.range };
-  return { ...common, ...toFields(located.node, located) };
+  const { node, range, comments, emptyLines } = located;
+  const common = { keyword: node.keyword.toUpperCase(), text: trimBlanks(located.line), range, comments, emptyLines };
+  return { ...common, ...toFields(node, located) };
 }
 
 function toFields(node: InstructionNode, whole: LocatedNode): InstructionFields {
@@ -79,7 +81,7 @@ function toArgument(word: string): ArgInstruction['args'][number] {
   return equals === -1 ? { name: word } : { name: word.slice(0, equals), value: word.slice(equals + 1) };
 }
 
-function toPairs({ args, flags }: InstructionNode, keyword: string): NameValue[] {
+function toPairs({ args, flags }: InstructionNode, keyword: string): { pairs: NameValue[]; legacy: boolean } {
   parseFlags(flags);
   needArgument(args, keyword);
   const pairs: NameValue[] = [];
@@ -88,7 +90,7 @@ function toPairs({ args, flags }: InstructionNode, keyword: string): NameValue[]
     if (name === '') throw new Fault(`${keyword} names can not be blank`);
     pairs.push({ name, value: args[at + 1] ?? '' });
   }
-  return pairs;
+  return { pairs, legacy: args[2] === '' };
 }
 
 function toRun(node: InstructionNode, _: string, heredocs: readonly RawHeredoc[]): FieldsOf<'run'> {
@@ -100,6 +102,7 @@ function toRun(node: InstructionNode, _: string, heredocs: readonly RawHeredoc[]
     throw new Fault(`security ${goQuote(security)} is not valid`, { word: '--security' });
   }
   if (node.json && node.args.length === 0) throw new Fault('arguments are required');
+  for (const mount of flags.list('mount')) checkMount(mount);
   return {
     kind: 'run',
     command: toCommandForm(node),

@@ -27,6 +27,8 @@ const ROWS: readonly (readonly [rules: string, path: string, excluded: boolean])
   ['**file', 'file', true],
   ['**file', 'dir/file', true],
   ['**file', 'xfile', true],
+  ['**b/a', 'a.b/a', true],
+  [String.raw`**b/\a`, 'a.b/a', false],
   ['**/file', 'file', true],
   ['**/file', 'dir/file', true],
   ['**/file', 'dir/xfile', false],

@@ -37,6 +37,12 @@ export function parseOne<Kind extends Instruction['kind']>(kind: Kind, text: str
   return instruction as unknown as OfKind<Kind>;
 }
 
+/** What an instruction has that others have not, its kind aside. */
+export function ownFields(instruction: Instruction): object {
+  const { kind: _kind, keyword: _keyword, text: _text, range: _range, comments: _comments, emptyLines: _emptyLines, ...own } = instruction;
+  return own;
+}
+
 export function parse(text: string): Dockerfile {
   return parseDockerfile(text);
 }

@@ -51,10 +51,14 @@ const TOKENS: [string, string[]][] = [
   ['ONBUILD CMD <<EOF', []],
 ];
 
+function bodies(body: string, rawBody = body): { body: string; rawBody: string } {
+  return { body, rawBody };
+}
+
 describe('heredocs', () => {
   it.each(TOKENS)('%s', (line, names) => {
-    const bodies = names.map((name) => `body of ${name}\n${name}\n`).join('');
-    const { instructions } = parse(`FROM scratch\n${line}\n${bodies}USER last`);
+    const texts = names.map((name) => `body of ${name}\n${name}\n`).join('');
+    const { instructions } = parse(`FROM scratch\n${line}\n${texts}USER last`);
     expect(instructions.map(({ kind }) => kind).slice(2)).toEqual(['user']);
     const [, instruction] = instructions;
     const found = instruction?.kind === 'run' || instruction?.kind === 'copy' ? instruction.heredocs : [];
@@ -65,15 +69,15 @@ describe('heredocs', () => {
   it('29: keep the command line apart from the body', () => {
     const run = parseOne('run', 'RUN --network=none <<EOF\n# a\n\n  b \\\nEOF x\nEOF');
     expect(run).toMatchObject({ text: 'RUN --network=none <<EOF', command: { form: 'shell', text: '<<EOF' } });
-    expect(run.heredocs).toEqual([{ name: 'EOF', fd: 0, expand: true, stripTabs: false, body: '# a\n\n  b \\\nEOF x\n' }]);
+    expect(run.heredocs).toEqual([{ name: 'EOF', fd: 0, expand: true, stripTabs: false, ...bodies('# a\n\n  b \\\nEOF x\n') }]);
   });
 
   it('33: of COPY are files, beside its paths', () => {
     const copy = parseOne('copy', "COPY --chown=1 <<A p <<'B' /d/\n$a\nA\n$b\nB");
     expect(copy).toMatchObject({ sources: ['p'], dest: '/d/', chown: '1' });
     expect(copy.heredocs).toEqual([
-      { name: 'A', fd: 0, expand: true, stripTabs: false, body: '$a\n' },
-      { name: 'B', fd: 0, expand: false, stripTabs: false, body: '$b\n' },
+      { name: 'A', fd: 0, expand: true, stripTabs: false, ...bodies('$a\n') },
+      { name: 'B', fd: 0, expand: false, stripTabs: false, ...bodies('$b\n') },
     ]);
   });
 
@@ -84,7 +88,7 @@ describe('heredocs', () => {
 
   it('36: <<- drops tabs but no blanks, and lets its end be indented by tabs', () => {
     expect(parseOne('run', 'RUN 3<<-E\n\t\ta\n \tb\n\t\t\n\tE').heredocs).toEqual([
-      { name: 'E', fd: 3, expand: true, stripTabs: true, body: 'a\n \tb\n\n' },
+      { name: 'E', fd: 3, expand: true, stripTabs: true, ...bodies('a\n \tb\n\n', '\t\ta\n \tb\n\t\t\n') },
     ]);
     expect(errorOf(() => parse('FROM a\nRUN <<E\n\tE')).message).toBe('unterminated heredoc');
     expect(errorOf(() => parse('FROM a\nRUN <<-E\n  E')).message).toBe('unterminated heredoc');

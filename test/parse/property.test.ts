@@ -4,6 +4,7 @@ import { BuildError } from '../../src/base/errors.js';
 import { KEYWORDS } from '../../src/parse/arguments.js';
 import type { Dockerfile } from '../../src/parse/instruction.js';
 import { parseDockerfile, parseTrigger } from '../../src/parse/parser.js';
+import { FUZZ_TIMEOUT_MS, fuzzRuns } from '../cases/fuzz.js';
 
 const SAMPLE = `# syntax=docker/dockerfile:1
 # escape=\\
@@ -89,41 +90,42 @@ describe('the parser', () => {
     expect(checkOutcome(SAMPLE)).toBe('parsed');
   });
 
-  it('throws nothing but BuildErrors at arbitrary text', () => {
+  it('throws nothing but BuildErrors at arbitrary text', { timeout: FUZZ_TIMEOUT_MS }, () => {
     const pieces = fc.array(PIECE, { maxLength: 40 });
     fc.assert(
       fc.property(pieces, fc.boolean(), (words, inStage) => {
         checkOutcome((inStage ? 'FROM a\n' : '') + words.join(''));
       }),
-      { numRuns: 2000 },
+      fuzzRuns(3000),
     );
   });
 
-  it('throws nothing but BuildErrors at mutated Dockerfiles', () => {
+  it('throws nothing but BuildErrors at mutated Dockerfiles', { timeout: FUZZ_TIMEOUT_MS }, () => {
     const outcomes = new Set<string>();
     const property = fc.property(fc.array(MUTATION, { minLength: 1, maxLength: 4 }), (mutations) => {
       let text = SAMPLE;
       for (const { at, length, insert } of mutations) text = text.slice(0, at) + insert.join('') + text.slice(at + length);
       outcomes.add(checkOutcome(text));
     });
-    fc.assert(property, { numRuns: 1000 });
+    fc.assert(property, fuzzRuns(1500));
     expect([...outcomes].toSorted()).toEqual(['parsed', 'refused']);
   });
 
-  it('throws nothing but BuildErrors at bytes', () => {
+  it('throws nothing but BuildErrors at bytes', { timeout: FUZZ_TIMEOUT_MS }, () => {
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 200 }), (bytes) => {
         try {
           parseDockerfile(Buffer.from(bytes));
         } catch (error) {
           expect(error).toBeInstanceOf(BuildError);
+          expect(error).toMatchObject({ kind: 'dockerfile', range: expect.anything() });
         }
       }),
-      { numRuns: 500 },
+      fuzzRuns(1000),
     );
   });
 
-  it('reads back the trigger of an ONBUILD as the instruction that it holds', () => {
+  it('reads back the trigger of an ONBUILD as the instruction that it holds', { timeout: FUZZ_TIMEOUT_MS }, () => {
     const bodyLine = fc.string({ maxLength: 8 }).filter((line) => !/[\r\n]/.test(line) && line !== 'END');
     fc.assert(
       fc.property(fc.array(bodyLine, { maxLength: 5 }), (lines) => {
@@ -134,7 +136,7 @@ describe('the parser', () => {
         expect(onbuild.trigger).toBe(copy);
         expect(parseTrigger(onbuild.trigger, plain.range)).toEqual([plain]);
       }),
-      { numRuns: 300 },
+      fuzzRuns(500),
     );
   });
 
