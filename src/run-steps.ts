@@ -1,3 +1,4 @@
+import { join } from 'node:path';
 import { workdirEntries } from './execute/make-directory.js';
 import type { PreparedContainer } from './os/container.js';
 import type { PlannedStage, RunStep } from './plan/plan.js';
@@ -5,6 +6,7 @@ import { applyEntries, makeUpper } from './snapshot/apply.js';
 import type { LayerDir, ViewLayer } from './snapshot/root-view.js';
 import { openRootView, visibleLayers } from './snapshot/view.js';
 import type { StageContext } from './stages.js';
+import type { PreparedMounts, StepMountsHost } from './step-mounts.js';
 
 /** Of one step, all empty: what it writes, overlayfs's own, everything else. */
 export interface StepDirectories {
@@ -13,18 +15,24 @@ export interface StepDirectories {
   readonly temp: string;
 }
 
+export interface RunStepsHost extends Pick<StepMountsHost, 'copies' | 'sourceOf'> {
+  readonly newDirectories: (step: RunStep) => Promise<StepDirectories>;
+}
+
 /** The RUN steps of one stage. The container of each is made ready while earlier steps take their time. */
 export class RunSteps implements AsyncDisposable {
   readonly #context: StageContext;
   readonly #stage: PlannedStage;
-  readonly #newDirectories: (step: RunStep) => Promise<StepDirectories>;
+  readonly #newDirectories: RunStepsHost['newDirectories'];
+  readonly #mounts: Pick<StepMountsHost, 'copies' | 'sourceOf'>;
   /** For the next step. */
   #container: Promise<PreparedContainer> | undefined;
 
-  constructor(context: StageContext, stage: PlannedStage, newDirectories: (step: RunStep) => Promise<StepDirectories>) {
+  constructor(context: StageContext, stage: PlannedStage, { newDirectories, ...mounts }: RunStepsHost) {
     this.#context = context;
     this.#stage = stage;
     this.#newDirectories = newDirectories;
+    this.#mounts = mounts;
     this.#prepareFrom(0);
   }
 
@@ -50,8 +58,13 @@ export class RunSteps implements AsyncDisposable {
     const root = openRootView(layers);
     makeUpper(dir, root);
     applyEntries(workdirEntries({ path: step.cwd, user: step.user, nowSeconds: Math.floor(Date.now() / 1000) }, root), dir);
+    await using prepared = await this.#prepareMounts(step, container.dir);
     await runStep({
       step,
+      mounts: prepared?.mounts ?? [],
+      mountSources: prepared?.mountSources ?? [],
+      readSecret: (id) => this.#context.secrets.read(id),
+      agentSocketOf: (id) => this.#context.agents.socketOf(id),
       layers,
       root,
       upper: dir,
@@ -62,6 +75,12 @@ export class RunSteps implements AsyncDisposable {
       onLine: (line) => progress.emit({ type: 'step-output', stepId: step.id, line }),
     });
     return dir;
+  }
+
+  async #prepareMounts(step: RunStep, dir: string): Promise<PreparedMounts | undefined> {
+    if (step.mounts.length === 0) return undefined;
+    const { prepareMounts } = await import('./step-mounts.js');
+    return prepareMounts(step, { context: this.#context, ...this.#mounts, dir: join(dir, 'mounts') });
   }
 
   #prepareFrom(position: number): void {

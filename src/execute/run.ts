@@ -4,19 +4,30 @@ import { fromText, toText } from '../base/bytes.js';
 import { BuildError } from '../base/errors.js';
 import type { Ulimit } from '../options.js';
 import { rootfsOf } from '../os/chain.js';
-import { prepareContainer, type ContainerOutcome, type PreparedContainer } from '../os/container.js';
+import { prepareContainer, type ContainerOutcome, type PreparedContainer, type SourceMount } from '../os/container.js';
 import { setTimes, setXattr } from '../os/native.js';
 import { requireProgram } from '../os/process.js';
 import { findRuntime } from '../os/runtime.js';
 import type { RunStep } from '../plan/plan.js';
 import type { LayerDir, RootView } from '../snapshot/root-view.js';
 import { writeInitLayer, type InitLayer } from './init-layer.js';
+import { placeMounts, type PlacedMount, type PreparedMount } from './mounts.js';
+import { ownPrivileges } from './insecure.js';
 import { hostsFile, resolvConf } from './network-files.js';
-import { runtimeSpecJson } from './runtime-spec.js';
+import { runtimeSpecJson, type SpecMount } from './runtime-spec.js';
+import { writeScripts } from './scripts.js';
+import { secretsOf, type ReadSecret } from './secret-files.js';
+import { openSockets, type AgentSocketOf } from './ssh-sockets.js';
 import { homeOf, lookupUser, type UserIds } from './users.js';
 
 export interface RunRequest {
   readonly step: RunStep;
+  /** What `step.mounts` stands for. */
+  readonly mounts: readonly PreparedMount[];
+  /** Where those of them come from that are not simply there. */
+  readonly mountSources: readonly SourceMount[];
+  readonly readSecret: ReadSecret;
+  readonly agentSocketOf: AgentSocketOf;
   /** Topmost first. None is written to. */
   readonly layers: readonly LayerDir[];
   /** The same layers as a view. */
@@ -59,14 +70,21 @@ export async function runStep(request: RunRequest): Promise<void> {
   requireRegularPasswd(root);
   const init = join(container.dir, 'init');
   mkdirSync(init);
-  const initLayer = writeInitLayer(init, layers, root);
+  const secrets = secretsOf(step.mounts, request.readSecret, container.dir);
+  const scripts = writeScripts(step.scripts, container.dir);
+  await using sockets = await openSockets(step, request.agentSocketOf, container.dir);
+  const mounts = placeMounts([...request.mounts, ...secrets.mounts, ...sockets.mounts, ...scripts], root);
+  const initLayer = writeInitLayer(init, { layers, root, mounts });
   prepareUpper(request);
   const lastLines: string[] = [];
   const outcome = await container.run({
     lowers: [...(initLayer.empty ? [] : [init]), ...layers.map((layer) => layer.path)],
     upper: request.upper,
     work: request.work,
-    config: containerConfig(request, { user, initLayer }),
+    sources: request.mountSources,
+    config: containerConfig(request, { user, initLayer, mounts, env: [...sockets.env, ...secrets.env] }),
+    // The address of a proxy has a password as often as not.
+    ...(secrets.files === undefined && step.proxyEnv.length === 0 ? {} : { secrets: secrets.files ?? [] }),
     signal: request.signal,
     onLine: (line) => {
       lastLines.push(line);
@@ -74,25 +92,30 @@ export async function runStep(request: RunRequest): Promise<void> {
       request.onLine(line);
     },
   });
-  if (outcome.kind !== 'exited' || outcome.exitCode !== 0) throw failure(request, outcome, lastLines);
+  if (outcome.kind !== 'exited' || outcome.exitCode !== 0)
+    throw failure(request, outcome, { lastLines, missing: [...secrets.missing, ...sockets.missing] });
 }
 
 interface Prepared {
   readonly user: UserIds;
   readonly initLayer: InitLayer;
+  readonly mounts: readonly PlacedMount[];
+  /** Of secrets and sockets. */
+  readonly env: readonly string[];
 }
 
-function containerConfig(request: RunRequest, { user, initLayer }: Prepared): string {
+function containerConfig(request: RunRequest, { user, initLayer, mounts, env }: Prepared): string {
   const { step, root } = request;
   const { dir: tempDir, runtime } = request.container;
   const hosts = join(tempDir, 'hosts');
   const resolv = join(tempDir, 'resolv.conf');
   const network = step.network === 'none' ? 'none' : 'host';
-  writeFileSync(hosts, hostsFile(request.addHosts));
+  writeFileSync(hosts, hostsFile(step.hostname, request.addHosts));
   writeFileSync(resolv, readResolvConf(network));
   return runtimeSpecJson({
+    hostname: step.hostname,
     args: step.args,
-    env: environment(request, user),
+    env: [...environment(request, user), ...env],
     cwd: `/${toText(root.resolve(fromText(step.cwd)))}`,
     user,
     rootfs: rootfsOf(tempDir),
@@ -101,12 +124,20 @@ function containerConfig(request: RunRequest, { user, initLayer }: Prepared): st
       { source: hosts, target: `/${toText(initLayer.hosts)}` },
       { source: resolv, target: `/${toText(initLayer.resolvConf)}` },
     ],
+    mounts: mounts.map(toSpecMount),
     shmSizeBytes: request.shmSizeBytes,
     ulimits: request.ulimits,
     devices: DEVICES.filter((name) => existsSync(`/dev/${name}`)),
+    ...(step.security === 'insecure' ? { privileges: ownPrivileges() } : {}),
     // runc keeps the flags of the mounted root; crun takes them away when it binds the root onto itself, so that nodes would work.
     ...(runtime.kind === 'runc' ? {} : { hooks: { createContainer: [remountNodev(rootfsOf(tempDir))] } }),
   });
+}
+
+function toSpecMount({ mount, path, mode }: PlacedMount): SpecMount {
+  const { type, source = type } = mount;
+  const options = type === 'tmpfs' ? [...mount.options, `mode=${mode.toString(8)}`] : mount.options;
+  return { destination: `/${toText(path)}`, type, source, options };
 }
 
 /** The hook has to read what the runtime writes to it (the container's state), or the runtime may fail with EPIPE. */
@@ -152,12 +183,19 @@ function prepareUpper({ upper, root }: RunRequest): void {
   if (readdirSync(upper).length === 0) setTimes(upper, stat.mtimeSeconds);
 }
 
-function failure(request: RunRequest, outcome: ContainerOutcome, lastLines: readonly string[]): BuildError {
+interface Circumstances {
+  readonly lastLines: readonly string[];
+  /** Flags that would have given the step what it asked for. */
+  readonly missing: readonly string[];
+}
+
+function failure(request: RunRequest, outcome: ContainerOutcome, { lastLines, missing }: Circumstances): BuildError {
   const command = request.step.args.join(' ');
   if (outcome.kind === 'exited') {
     return new BuildError('step', `process "${command}" did not complete successfully: exit code: ${outcome.exitCode}`, {
       exitCode: outcome.exitCode,
       lastLines,
+      ...(missing.length === 0 ? {} : { hint: `The step asks for what was not given: ${missing.join(', ')}.` }),
     });
   }
   if (outcome.kind === 'not-started') return startFailure(request, outcome.message);

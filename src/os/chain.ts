@@ -6,8 +6,10 @@ import { join } from 'node:path';
 import type { Readable, Writable } from 'node:stream';
 import { BuildError, systemErrorText } from '../base/errors.js';
 import { LineSplitter } from './lines.js';
+import { mountScript, type NamedSource } from './mount-script.js';
 import { makeNode } from './native.js';
 import type { NamedOverlay } from './overlay.js';
+import { privateScript, type PrivateFile } from './private-files.js';
 import { requireProgram } from './process.js';
 import type { Runtime } from './runtime.js';
 
@@ -92,6 +94,7 @@ export class Chain implements AsyncDisposable {
   readonly #place: ChainPlace;
   readonly #output: Fifo;
   readonly #questions: Fifo;
+  readonly #secrets: Fifo[] = [];
   readonly #child: ChildProcessWithoutNullStreams;
   readonly #ended: Promise<Omit<ChainResult, 'end'>>;
 
@@ -111,7 +114,7 @@ export class Chain implements AsyncDisposable {
    * Mounts the overlay and runs the bundle in `dir` to its end; everything is unmounted and every process dead then.
    * @throws BuildError `environment` when the first process of the chain cannot be started
    */
-  async run({ overlay, onLine, signal }: ChainRun): Promise<ChainResult> {
+  async run({ overlay, sources, secrets, onLine, signal }: ChainRun): Promise<ChainResult> {
     const splitter = new LineSplitter(onLine);
     this.#output.stream.on('data', (chunk: Buffer) => splitter.push(chunk));
     let end: End | undefined;
@@ -121,7 +124,7 @@ export class Chain implements AsyncDisposable {
     });
     const stop = (): void => this.#stop();
     signal.addEventListener('abort', stop, { once: true });
-    writeFileSync(`${rootfsOf(this.#place.dir)}.sh`, `BASE=${quote(overlay.base)} OPTIONS=${quote(overlay.options)}\n`);
+    writeFileSync(`${rootfsOf(this.#place.dir)}.sh`, mountScript(overlay, sources) + this.#sendSecrets(secrets));
     this.#questions.stream.write('\n');
     const result = await this.#ended;
     signal.removeEventListener('abort', stop);
@@ -135,6 +138,20 @@ export class Chain implements AsyncDisposable {
     await this.#ended.catch(() => undefined);
     this.#output[Symbol.dispose]();
     this.#questions[Symbol.dispose]();
+    for (const secret of this.#secrets) secret[Symbol.dispose]();
+  }
+
+  /** @returns what the chain has to do to receive them */
+  #sendSecrets(files: readonly PrivateFile[] | undefined): string {
+    if (files === undefined) return '';
+    const pipes = files.map((_, index) => `${fileOf(this.#place, 'secret')}-${index}`);
+    for (const [index, { bytes }] of files.entries()) {
+      // For both sides, so that it keeps what is written before somebody reads.
+      const fifo = makeFifo(pipes[index] ?? '', fsConstants.O_RDWR);
+      this.#secrets.push(fifo);
+      fifo.stream.write(bytes);
+    }
+    return privateScript({ dir: this.#place.dir, state: fileOf(this.#place, 'state'), files, pipes });
   }
 
   #stop(): void {
@@ -144,6 +161,10 @@ export class Chain implements AsyncDisposable {
 
 export interface ChainRun {
   readonly overlay: NamedOverlay;
+  /** Mounted before it, elsewhere: overlays, and directories of other places. */
+  readonly sources: readonly NamedSource[];
+  /** For the container's mount namespace alone. Where there is a list, what the runtime keeps is hidden as well. */
+  readonly secrets: readonly PrivateFile[] | undefined;
   /** Standard output and standard error, in the order in which they were written. */
   readonly onLine: (line: string) => void;
   readonly signal: AbortSignal;
@@ -246,7 +267,7 @@ function chainArgs(place: ChainPlace): string[] {
   return ['--pdeathsig', 'KILL', 'sh', '-c', GUARD, 'sh', String(process.pid), ...unshare];
 }
 
-type ChainFile = 'output' | 'questions' | 'state' | 'pid' | 'log';
+type ChainFile = 'output' | 'questions' | 'secret' | 'state' | 'pid' | 'log';
 
 /** Of this attempt: a second one, with cgroups, has its own. */
 export function fileOf({ dir, cgroups }: Pick<ChainPlace, 'dir' | 'cgroups'>, name: ChainFile): string {
@@ -256,9 +277,4 @@ export function fileOf({ dir, cgroups }: Pick<ChainPlace, 'dir' | 'cgroups'>, na
 /** Its cgroups bear it, where it has any. */
 function containerId({ dir }: ChainPlace): string {
   return `tsbuild-${process.pid}-${createHash('sha256').update(dir).digest('hex').slice(0, 12)}`;
-}
-
-/** For a POSIX shell. */
-function quote(text: string): string {
-  return `'${text.replaceAll("'", "'\\''")}'`;
 }

@@ -1,8 +1,9 @@
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { BuildError } from '../base/errors.js';
 import { Chain, fileOf, rootfsOf, type CgroupMode, type ChainRun } from './chain.js';
-import { nameOverlay } from './overlay.js';
+import { nameOverlay, type NamedOverlay } from './overlay.js';
+import { privatePathOf, type PrivateFile } from './private-files.js';
 import type { Runtime } from './runtime.js';
 
 export interface ContainerPlace {
@@ -17,8 +18,39 @@ export interface ContainerRequest extends Pick<ChainRun, 'onLine' | 'signal'> {
   readonly upper: string;
   /** Empty, on the file system of `upper`. */
   readonly work: string;
+  /** Mounted before the runtime starts: what the bundle binds from. */
+  readonly sources: readonly SourceMount[];
   /** Text of config.json; its root is `rootfsOf(dir)`. */
   readonly config: string;
+  /** To be found at their `privatePathOf`. Where there is a list, an empty one too, nor does config.json touch a disk. */
+  readonly secrets?: readonly PrivateFile[];
+}
+
+/** A mount at a place of its own, in the mount namespace of one container. */
+export type SourceMount = OverlayMount | BindMount;
+
+/** A chain of layers. */
+export interface OverlayMount {
+  readonly kind: 'overlay';
+  /** An empty directory. */
+  readonly at: string;
+  /** Topmost first, at least one. */
+  readonly lowers: readonly string[];
+  /** Takes what is written; without it the mount is read-only. */
+  readonly scratch?: {
+    readonly upper: string;
+    /** Empty, on the file system of `upper`. */
+    readonly work: string;
+  };
+}
+
+/** A directory that another container may be moving about: whatever it does, none but the very path given is mounted. */
+export interface BindMount {
+  readonly kind: 'bind';
+  /** An empty directory. */
+  readonly at: string;
+  /** Absolute, without symlinks. */
+  readonly from: string;
 }
 
 export type ContainerOutcome =
@@ -46,31 +78,60 @@ export function prepareContainer(place: ContainerPlace): PreparedContainer {
     ...place,
     [Symbol.asyncDispose]: () => chain[Symbol.asyncDispose](),
     run: async (request) => {
-      writeFileSync(join(place.dir, 'config.json'), request.config);
-      const outcome = await attempt({ ...place, ...request, cgroups, chain });
+      const secrets = writeConfig(place.dir, request);
+      const outcome = await attempt({ ...place, ...request, secrets, cgroups, chain });
       if (outcome.kind !== 'not-started' || !/cgroup/i.test(outcome.message)) return outcome;
       // A runtime that insists on cgroups: nothing has run so far, so the same root can be used again.
       await using second = new Chain({ ...place, cgroups: 'plain' });
-      return await attempt({ ...place, ...request, cgroups: 'plain', chain: second });
+      return await attempt({ ...place, ...request, secrets, cgroups: 'plain', chain: second });
     },
   };
 }
 
-interface Attempt extends ContainerPlace, ContainerRequest {
+/** @returns all secrets, config.json among them if it has some */
+function writeConfig(dir: string, { config, secrets }: ContainerRequest): readonly PrivateFile[] | undefined {
+  const path = join(dir, 'config.json');
+  if (secrets === undefined) {
+    writeFileSync(path, config);
+    return undefined;
+  }
+  symlinkSync(privatePathOf(dir, 'config.json'), path);
+  return [...secrets, { name: 'config.json', bytes: Buffer.from(config), uid: 0, gid: 0, mode: 0o400 }];
+}
+
+interface Attempt extends ContainerPlace, Omit<ContainerRequest, 'secrets'> {
+  readonly secrets: readonly PrivateFile[] | undefined;
   readonly cgroups: CgroupMode;
   readonly chain: Chain;
 }
 
-async function attempt({ dir, cgroups, chain, work, lowers, upper, onLine, signal }: Attempt): Promise<ContainerOutcome> {
+async function attempt({ dir, cgroups, chain, secrets, work, lowers, upper, sources, onLine, signal }: Attempt): Promise<ContainerOutcome> {
   if (signal.aborted) throw cancelled();
   // A volatile overlay marks its work directory, so that it cannot be mounted again.
   mkdirSync(join(work, cgroups));
-  const overlay = nameOverlay({ dir: join(dir, `l-${cgroups}`), lowers, upper, work: join(work, cgroups) });
-  const { end, ...rest } = await chain.run({ overlay, onLine, signal });
+  const overlay = nameOverlay({ dir: join(dir, `l-${cgroups}`), lowers, scratch: { upper, work: join(work, cgroups) } });
+  const named = sources.map((source, index) => {
+    return source.kind === 'bind' ? source : { at: source.at, ...nameSource(source, join(dir, `l-${cgroups}-${index}`)) };
+  });
+  const { end, ...rest } = await chain.run({ overlay, sources: named, secrets, onLine, signal });
   if (typeof end === 'number') return { kind: 'exited', exitCode: end };
   if (signal.aborted) throw cancelled();
   if (end === 'lost') throw new BuildError('environment', 'the process of the step is gone, and its exit status with it');
   return whyNot({ log: fileOf({ dir, cgroups }, 'log'), ...rest });
+}
+
+/** @param dir does not exist; of this overlay and this attempt alone */
+function nameSource({ lowers, scratch }: OverlayMount, dir: string): NamedOverlay {
+  mkdirSync(dir);
+  const names = join(dir, 'l');
+  if (scratch !== undefined) {
+    const work = mkdtempSync(join(scratch.work, 'w'));
+    return nameOverlay({ dir: names, lowers, scratch: { upper: scratch.upper, work } });
+  }
+  // The kernel wants two layers where nothing can be written.
+  const empty = join(dir, 'empty');
+  mkdirSync(empty);
+  return nameOverlay({ dir: names, lowers: lowers.length === 1 ? [...lowers, empty] : lowers });
 }
 
 interface Failure {

@@ -7,8 +7,8 @@ const MODULE_PARAMETERS = '/sys/module/overlay/parameters';
 interface OverlayPaths {
   /** Topmost first. */
   readonly lowers: readonly string[];
-  readonly upper: string;
-  readonly work: string;
+  /** Without it the overlay is read-only, and has two lower directories at least. */
+  readonly scratch?: { readonly upper: string; readonly work: string };
 }
 
 /** What mount(2) takes: one page, its terminating NUL included. */
@@ -24,19 +24,18 @@ export interface NamedOverlay {
  * Names the directories so that the options fit into the one page that mount(2) takes: relative to where all of them lie, which is short and
  * needs no escaping in a store; by numbered links in `dir`, made for that, when there are too many or one has a character that would need it.
  */
-export function nameOverlay({ dir, ...paths }: OverlayPaths & { readonly dir: string }): NamedOverlay {
-  const base = commonParent([...paths.lowers, paths.upper, paths.work]);
-  const toName = (path: string): string => path.slice(base.length + 1);
-  const names = { lowers: paths.lowers.map(toName), upper: toName(paths.upper), work: toName(paths.work) };
-  const options = overlayOptions(names);
-  if (options.length <= MAX_OPTIONS_BYTES && [...names.lowers, names.upper, names.work].every((name) => /^[\w./-]+$/.test(name))) {
+export function nameOverlay({ dir, lowers, scratch }: OverlayPaths & { readonly dir: string }): NamedOverlay {
+  const paths = [...lowers, ...(scratch === undefined ? [] : [scratch.upper, scratch.work])];
+  const base = commonParent(paths);
+  const names = paths.map((path) => path.slice(base.length + 1));
+  const options = overlayOptions(names, lowers.length);
+  if (options.length <= MAX_OPTIONS_BYTES && names.every((name) => /^[\w./-]+$/.test(name))) {
     return { base: base === '' ? '/' : base, options };
   }
   mkdirSync(dir);
-  for (const [index, lower] of paths.lowers.entries()) symlinkSync(lower, `${dir}/${index}`);
-  symlinkSync(paths.upper, `${dir}/u`);
-  symlinkSync(paths.work, `${dir}/w`);
-  return { base: dir, options: overlayOptions({ lowers: [...paths.lowers.keys()].map(String), upper: 'u', work: 'w' }) };
+  const links = paths.map((_, index) => String(index));
+  for (const [index, path] of paths.entries()) symlinkSync(path, `${dir}/${index}`);
+  return { base: dir, options: overlayOptions(links, lowers.length) };
 }
 
 /** The deepest directory that all paths are below; the paths are absolute and clean. */
@@ -54,9 +53,12 @@ function commonParent(paths: readonly string[]): string {
  * - `volatile`: without it the end of the last mount writes out the whole file system that `upper` is on, for 100 ms to seconds
  * - the others: a layer must not depend on the defaults of the machine's kernel; they are named only where it knows them
  */
-function overlayOptions({ lowers, upper, work }: OverlayPaths): string {
+function overlayOptions(paths: readonly string[], lowerCount: number): string {
   const known = ['redirect_dir', 'metacopy', 'index'].filter(isKnown).map((option) => `${option}=off`);
-  const options = ['nodev', `lowerdir=${lowers.join(':')}`, `upperdir=${upper}`, `workdir=${work}`, ...known];
+  const lowers = `lowerdir=${paths.slice(0, lowerCount).join(':')}`;
+  const [upper, work] = paths.slice(lowerCount);
+  if (upper === undefined || work === undefined) return ['ro', 'nodev', lowers, ...known].join(',');
+  const options = ['nodev', lowers, `upperdir=${upper}`, `workdir=${work}`, ...known];
   return (kernelAtLeast(5, 10) ? [...options, 'volatile'] : options).join(',');
 }
 

@@ -1,12 +1,12 @@
 import { atRange, BuildError } from '../base/errors.js';
 import { suggest } from '../base/suggest.js';
 import type { SourceRange } from '../base/source.js';
-import { formatPlatform, samePlatform } from '../oci/platform.js';
 import type { Instruction } from '../parse/instruction.js';
+import { mountFrom } from '../parse/mount.js';
 import { parseTrigger } from '../parse/parser.js';
 import type { BaseRequest, PlanInput } from './plan.js';
-import { findCopyOrigin, type Origin, type Stage } from './stages.js';
-import { notSupportedYet, refuseUnsupported } from './unsupported.js';
+import { findCopyOrigin, findMountOrigin, type Origin, type Stage } from './stages.js';
+import { refuseUnsupported } from './unsupported.js';
 
 export interface ReachedInstruction {
   readonly instruction: Instruction;
@@ -37,38 +37,23 @@ export function reachFrom(target: Stage, stages: readonly Stage[], input: PlanIn
   const pending = [target];
   for (let stage = pending.pop(); stage !== undefined; stage = pending.pop()) {
     if (reached.has(stage.index)) continue;
-    checkBase(stage, input);
     const instructions = instructionsOf(stage, stages, input);
     reached.set(stage.index, { stage, instructions });
     for (const { origin, range } of originsOf(stage, instructions, { stages, input })) {
       const needed = origin.kind === 'stage' ? stages[origin.stage] : undefined;
       if (needed !== undefined) pending.push(needed);
       if (origin.kind !== 'image' || input.bases.has(origin.key) || requests.has(origin.key)) continue;
-      requests.set(origin.key, { key: origin.key, platform: input.hostPlatform, range, ...similarStage(origin.key, stages) });
+      const { key, name, platform } = origin;
+      requests.set(key, { key, name, platform, range, ...similarStage(name, stages) });
     }
   }
   return { reached: [...reached.values()].toSorted((a, b) => a.stage.index - b.stage.index), requests: [...requests.values()] };
 }
 
-function similarStage(key: string, stages: readonly Stage[]): Pick<BaseRequest, 'similarStage'> {
+function similarStage(name: string, stages: readonly Stage[]): Pick<BaseRequest, 'similarStage'> {
   const names = stages.flatMap(({ from }) => from.name ?? []);
-  const similar = suggest(key, names);
+  const similar = suggest(name, names);
   return similar === undefined ? {} : { similarStage: similar };
-}
-
-function checkBase({ base, platform, from }: Stage, { hostPlatform }: PlanInput): void {
-  if (platform !== undefined && !samePlatform(platform, hostPlatform)) {
-    throw notSupportedYet(`FROM --platform=${formatPlatform(platform)} on ${formatPlatform(hostPlatform)}`, {
-      range: from.range,
-      hint: 'Build on a machine of that platform.',
-    });
-  }
-  if (base.kind === 'directory') {
-    throw notSupportedYet(`FROM the directory "${base.name}" of --build-context`, {
-      range: from.range,
-      hint: `Write FROM scratch, and COPY --from=${base.name} what the stage needs.`,
-    });
-  }
 }
 
 function instructionsOf(stage: Stage, stages: readonly Stage[], input: PlanInput): ReachedInstruction[] {
@@ -103,19 +88,25 @@ function originsOf(stage: Stage, instructions: readonly ReachedInstruction[], of
 function copiesOf(instructions: readonly Instruction[], { stages, input }: { stages: readonly Stage[]; input: PlanInput }): Need[] {
   const needs: Need[] = [];
   for (const instruction of instructions) {
-    if (instruction.kind !== 'copy' || instruction.from === undefined) continue;
+    const { range } = instruction;
     try {
-      needs.push({ origin: findCopyOrigin(instruction.from, stages, input), range: instruction.range });
+      for (const origin of originsIn(instruction, { stages, input })) needs.push({ origin, range });
     } catch (error) {
-      throw atRange(error, instruction.range);
+      throw atRange(error, range);
     }
   }
   return needs;
 }
 
+function originsIn(instruction: Instruction, { stages, input }: { stages: readonly Stage[]; input: PlanInput }): Origin[] {
+  if (instruction.kind === 'copy' && instruction.from !== undefined) return [findCopyOrigin(instruction.from, stages, input)];
+  if (instruction.kind !== 'run') return [];
+  return instruction.mounts.flatMap((mount) => mountFrom(mount) ?? []).map((from) => findMountOrigin(from, stages, input));
+}
+
 /**
- * Stages that copy from each other in a circle make no order possible. Looks at every `--from` of the file, so that those of unreached stages
- * are checked as well.
+ * Stages that copy or mount from each other in a circle make no order possible. Looks at every `--from` of the file, so that those of unreached
+ * stages are checked as well.
  * @throws BuildError `dockerfile`
  */
 export function checkCopies(stages: readonly Stage[], input: PlanInput): void {

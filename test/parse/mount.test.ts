@@ -1,5 +1,8 @@
+import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { mountFrom, parseMount, type MountFields } from '../../src/parse/mount.js';
+import { BuildError } from '../../src/base/errors.js';
+import { Fault } from '../../src/parse/fault.js';
+import { checkMount, mountFrom, parseMount, type MountFields } from '../../src/parse/mount.js';
 import { errorOf, parse, parseOne, placeOf } from './helpers.js';
 
 const asIs = (value: string): string => value;
@@ -100,6 +103,46 @@ describe('what is wrong with a mount', () => {
   test('a key before the type that has it comes with a hint', () => {
     expect(errorOf(() => parseMount('size=1,type=tmpfs', asIs)).hint).toContain('type= stands before size=');
   });
+});
+
+test('whatever a mount says is read or told', () => {
+  const key = fc.constantFrom(
+    'type',
+    'from',
+    'target',
+    'src',
+    'ro',
+    'RW',
+    'size',
+    'id',
+    'sharing',
+    'mode',
+    'uid',
+    'env',
+    'required',
+    '"',
+    '',
+  );
+  const value = fc.oneof(fc.constantFrom('bind', 'cache', 'tmpfs', 'secret', 'ssh', 'locked', '0755', '1', '64m', '/a', '$x'), fc.string());
+  const field = fc.oneof(
+    key,
+    fc.tuple(key, value).map(([name, text]) => `${name}=${text}`),
+    fc.string(),
+  );
+  fc.assert(
+    fc.property(fc.array(field, { maxLength: 6 }), (fields) => {
+      try {
+        checkMount(fields.join(','));
+        mountFrom(fields.join(','));
+        const { type, writable } = parseMount(fields.join(','), asIs);
+        expect(['bind', 'cache', 'tmpfs', 'secret', 'ssh']).toContain(type);
+        expect(typeof writable).toBe('boolean');
+      } catch (error) {
+        expect(error instanceof BuildError || error instanceof Fault, String(error)).toBe(true);
+      }
+    }),
+    { numRuns: 3000 },
+  );
 });
 
 describe('what the parser says, in stages that nothing needs as well', () => {
