@@ -6,7 +6,8 @@ import { BuildError } from './base/errors.js';
 import { openContext } from './context/context.js';
 import { parseIgnore, type IgnoreMatcher } from './context/dockerignore.js';
 import { explainCopyError } from './execute/copy-hint.js';
-import { copyEntries, findArchives, type CopyPlan, type CopyRequest } from './execute/copy.js';
+import { copyEntries, findArchives } from './execute/copy.js';
+import type { CopyPlan, CopyRequest, FetchedSource, InlineFile } from './execute/copy-request.js';
 import { lookupOwner } from './execute/users.js';
 import { writeLayer, type LayerOptions, type WrittenLayer } from './image/layer.js';
 import { digestFromHex, type Digest } from './oci/digest.js';
@@ -17,12 +18,13 @@ import type { LayerIndex, RootView, ViewLayer } from './snapshot/root-view.js';
 import { openRootView } from './snapshot/view.js';
 import { openDecompressed } from './tar/decompress.js';
 import type { TarEntry } from './tar/entry.js';
+import type { TreeCopyJob } from './tree-copy.js';
 
 /**
  * The work that is done in threads: functions from plain data to plain data, so that they can be called across the border (`pool.ts`) as well as
  * directly, where starting a thread would take longer than the work.
  */
-const jobs = { copyToDirectory, copyToLayer, directoryToLayer, extractToDirectory, indexLayer };
+const jobs = { copyToDirectory, copyToLayer, copyTree, directoryToLayer, extractToDirectory, indexLayer };
 
 export type JobName = keyof typeof jobs;
 export type JobArgs<N extends JobName> = Parameters<(typeof jobs)[N]>[0];
@@ -43,24 +45,34 @@ export type CopySource =
 export interface CopyJob {
   readonly op: 'COPY' | 'ADD';
   readonly sources: readonly string[];
+  /** ADD's sources from elsewhere, which come after `sources`. */
+  readonly fetched: readonly FetchedSource[];
+  /** Heredocs, which come last. */
+  readonly files: readonly InlineFile[];
   readonly dest: string;
   readonly chown?: string;
   readonly chmod?: string;
+  readonly parents: boolean;
+  readonly exclude: readonly string[];
+  readonly unpack?: boolean;
   readonly nowSeconds: number;
   readonly source: CopySource;
-  /** The root file system that the files go into, topmost first. */
+  /** The root file system that the files go into, topmost first. None for `--link`: nothing that lies there counts. */
   readonly below: readonly ViewLayer[];
+  /** Of one archive, unpacked. */
+  readonly maxArchiveBytes?: number;
 }
 
 export interface WrittenStep {
   readonly written: WrittenLayer & { readonly durationMs: number };
   /** What later steps can look up of it, when asked for. */
   readonly index?: LayerIndex;
+  readonly warnings?: readonly string[];
 }
 
 /** Whether the step unpacks an archive: its members come in any order, and are sorted by way of a directory. */
 export async function unpacksArchive(copy: CopyJob): Promise<boolean> {
-  if (copy.op === 'COPY') return false;
+  if (copy.op === 'COPY' || copy.unpack === false) return false;
   const opened = openCopy(copy);
   return (await explained(opened, () => findArchives(opened.request, opened.source))).size > 0;
 }
@@ -70,10 +82,12 @@ const SMALL_BYTES = 256 * 1024;
 const SMALL_ENTRIES = 32;
 
 /** Whether a COPY is a few small files: an estimate, made without looking at anything but the sources' sizes. */
-export function isSmallCopy({ source, sources }: CopyJob): boolean {
-  if (source.kind !== 'context') return false;
+export function isSmallCopy({ source, sources, fetched }: CopyJob): boolean {
+  if (source.kind !== 'context' && sources.length > 0) return false;
+  const dir = source.kind === 'context' ? source.dir : '';
   let sizeBytes = 0;
-  for (const name of sources) sizeBytes += fileSize(join(source.dir, name)) ?? Infinity;
+  for (const name of sources) sizeBytes += fileSize(join(dir, name)) ?? Infinity;
+  for (const file of fetched) sizeBytes += file.kind === 'file' ? (fileSize(file.path) ?? Infinity) : Infinity;
   return sizeBytes <= SMALL_BYTES;
 }
 
@@ -113,19 +127,26 @@ async function copyToDirectory({
   readonly dir: string;
 }): Promise<{ readonly warnings: readonly string[] }> {
   const opened = openCopy(copy);
-  const { parts } = await planCopy(opened);
-  const warnings: string[] = [];
+  const { parts, ...planned } = await planCopy(opened);
+  const warnings = [...opened.warnings, ...planned.warnings];
+  const limits = copy.maxArchiveBytes === undefined ? {} : { maxUnpackedBytes: copy.maxArchiveBytes };
   const owner = opened.request.chown === undefined ? {} : { owner: opened.request.chown };
   for (const part of parts) {
     if (part.kind === 'entries') {
       applyEntries(part.entries, dir);
     } else {
       const { extractArchive } = await import('./snapshot/extract.js');
-      const target = { dir, prefix: part.destDir, below: opened.dest, name: part.source, ...owner };
+      const target = { dir, prefix: part.destDir, below: opened.dest, name: part.source, ...owner, ...limits };
       warnings.push(...(await extractArchive(openDecompressed(part.fsPath), target)).warnings);
     }
   }
   return { warnings };
+}
+
+/** For mounts. */
+async function copyTree(job: TreeCopyJob): Promise<void> {
+  const { copyTree: copy } = await import('./tree-copy.js');
+  await copy(job);
 }
 
 /** The files go from where they are into the layer, and nowhere else. */
@@ -134,9 +155,11 @@ async function copyToLayer(args: {
   readonly layer: LayerOptions;
   readonly wantsIndex: boolean;
 }): Promise<WrittenStep> {
-  const { parts } = await planCopy(openCopy(args.copy));
+  const opened = openCopy(args.copy);
+  const { parts, ...planned } = await planCopy(opened);
   const entries = parts.flatMap((part) => (part.kind === 'entries' ? part.entries : []));
-  return entriesToLayer({ entries, layer: args.layer, wantsIndex: args.wantsIndex });
+  const written = await entriesToLayer({ entries, layer: args.layer, wantsIndex: args.wantsIndex });
+  return { ...written, warnings: [...opened.warnings, ...planned.warnings] };
 }
 
 /** For a header or two: not worth a thread. */
@@ -175,7 +198,7 @@ async function extractToDirectory({ dir, ...layer }: LayerBlob & { readonly dir:
 }
 
 async function indexLayer(layer: LayerBlob): Promise<LayerIndex> {
-  return readLayerIndex(verified(layer), `layer ${layer.digest}`);
+  return readLayerIndex(() => verified(layer), `layer ${layer.digest}`);
 }
 
 /** The tar of a layer; the reader fails at its end when it was another one than the image's config names. */
@@ -204,14 +227,16 @@ interface OpenedCopy {
   readonly dest: RootView;
   /** Where a missing source is looked for. */
   readonly context: { readonly dir: string; readonly ignore: IgnoreMatcher | undefined } | undefined;
+  readonly warnings: readonly string[];
 }
 
 function openCopy({ source: from, below, chown, ...rest }: CopyJob): OpenedCopy {
   const dest = openRootView(below);
-  const owner = chown === undefined ? {} : { chown: lookupOwner(chown, dest) };
+  const warnings: string[] = [];
+  const owner = chown === undefined ? {} : { chown: lookupOwner(chown, dest, (message) => warnings.push(message)) };
   if (from.kind === 'layers') {
     const request = { ...rest, ...owner, fromContext: false, sourceName: from.name };
-    return { request, source: openRootView(from.layers), dest, context: undefined };
+    return { request, source: openRootView(from.layers), dest, context: undefined, warnings };
   }
   const ignore = from.ignore === undefined ? undefined : parseIgnore(from.ignore.text, from.ignore.fileName);
   return {
@@ -219,6 +244,7 @@ function openCopy({ source: from, below, chown, ...rest }: CopyJob): OpenedCopy 
     source: openContext(from.dir, ignore),
     dest,
     context: { dir: from.dir, ignore },
+    warnings,
   };
 }
 

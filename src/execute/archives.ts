@@ -43,7 +43,8 @@ async function firstBlock(chunks: AsyncIterable<Buffer>): Promise<Buffer> {
   return Buffer.concat(taken).subarray(0, BLOCK_BYTES);
 }
 
-function isTarHeader(block: Buffer): boolean {
+/** Whether the first block of something begins a tar. */
+export function isTarHeader(block: Buffer): boolean {
   if (block.length < BLOCK_BYTES) return false;
   try {
     decodeHeader(block, 0);

@@ -2,7 +2,7 @@ import { BuildError } from '../base/errors.js';
 import { openContext } from '../context/context.js';
 import type { IgnoreMatcher } from '../context/dockerignore.js';
 import { missingSourceHint } from '../context/hints.js';
-import type { CopyRequest } from './copy.js';
+import type { CopyRequest } from './copy-request.js';
 import { firstMissing } from './copy-sources.js';
 
 export interface FailedCopy {

@@ -4,7 +4,7 @@ import { baseOf, relativeToRoot } from '../base/paths.js';
 import { hasWildcard } from '../context/match.js';
 import { matchPaths, splitWildcard } from '../context/wildcard.js';
 import type { RootView, ViewStat } from '../snapshot/root-view.js';
-import type { CopyRequest } from './copy.js';
+import type { CopyRequest } from './copy-request.js';
 
 /** One thing that COPY or ADD takes: a source, or one match of a wildcard. */
 export interface FoundSource {
@@ -47,17 +47,17 @@ function findLiteral(text: string, path: ByteString, { request, view }: Place): 
   if (found !== undefined) return found;
   // Without a wildcard a backslash is a character like any other, unless only the escaped name exists.
   const unescaped = path.includes('\\') ? follow(text, path.replace(/\\(.)/gs, '$1'), view) : undefined;
-  if (unescaped === undefined) throw missing(text, path, { request, view });
+  if (unescaped === undefined) throw missingSource(text, path, { request, view });
   return unescaped;
 }
 
 function matchWildcard(text: string, path: ByteString, { request, view }: Place): FoundSource[] {
   const { literal, segments } = splitWildcard(path);
   const start = view.resolve(literal);
-  if (view.lstat(start) === undefined) throw missing(text, literal, { request, view });
+  if (view.lstat(start) === undefined) throw missingSource(text, literal, { request, view });
   return matchPaths(view, start, segments).map((match) => {
     const found = follow(text, match, view);
-    if (found === undefined) throw missing(toText(match), match, { request, view });
+    if (found === undefined) throw missingSource(toText(match), match, { request, view });
     return found;
   });
 }
@@ -68,7 +68,7 @@ function follow(text: string, path: ByteString, view: RootView): FoundSource | u
   return stat === undefined ? undefined : { text, name: baseOf(path), path: resolved, stat };
 }
 
-function missing(text: string, path: ByteString, { request, view }: Place): BuildError {
+export function missingSource(text: string, path: ByteString, { request, view }: Place): BuildError {
   const place = request.fromContext ? 'the build context' : (request.sourceName ?? 'the image that it copies from');
   const link = view.lstat(path)?.linkTarget;
   const why = link === undefined ? '' : `: it is a symlink to "${toText(link)}", which is not there`;

@@ -1,18 +1,16 @@
 import { ipVersion } from '../base/ip.js';
 import { BuildError } from '../base/errors.js';
 
-/** What a process in a RUN step finds as its host name. */
-export const SANDBOX_HOSTNAME = 'buildkitsandbox';
-
 const PUBLIC_NAMESERVERS = ['8.8.8.8', '8.8.4.4', '2001:4860:4860::8888', '2001:4860:4860::8844'];
 
 /**
  * /etc/hosts of RUN steps.
+ * @param hostname of the step itself
  * @param addHosts `name:address` or `name=address`; an IPv6 address may stand in brackets, `host-gateway` is this machine
  * @throws BuildError `usage` for a line that is neither
  */
-export function hostsFile(addHosts: readonly string[]): string {
-  const lines = [`127.0.0.1\tlocalhost ${SANDBOX_HOSTNAME}`, '::1\tlocalhost ip6-localhost ip6-loopback', ...addHosts.map(hostLine)];
+export function hostsFile(hostname: string, addHosts: readonly string[]): string {
+  const lines = [`127.0.0.1\tlocalhost ${hostname}`, '::1\tlocalhost ip6-localhost ip6-loopback', ...addHosts.map(hostLine)];
   return `${lines.join('\n')}\n`;
 }
 

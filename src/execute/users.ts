@@ -67,9 +67,10 @@ export function homeOf(uid: number, root: RootView): string {
 /**
  * The owner that `--chown` means. It differs from USER: a number without a group is its own group, a name that is in no file is 0, and
  * so is the group of `user:`.
+ * @param warn takes a message for each name that is in no file
  * @throws BuildError `dockerfile` when a number is out of range, or a name is given where there are no files at all
  */
-export function lookupOwner(chown: string, root: RootView): OwnerIds {
+export function lookupOwner(chown: string, root: RootView, warn?: (message: string) => void): OwnerIds {
   const { name, group } = splitUser(chown, 'root');
   const uid = parseId(name);
   if (uid !== undefined && group === undefined) return { uid, gid: uid };
@@ -77,15 +78,24 @@ export function lookupOwner(chown: string, root: RootView): OwnerIds {
   const needsFiles = (uid === undefined && name !== 'root') || (group !== undefined && group !== '' && parseId(group) === undefined);
   if (needsFiles && root.list('').length === 0) {
     throw new BuildError('dockerfile', `invalid user index: no /etc/passwd to find "${chown}" in`, {
-      hint: 'An image that begins with FROM scratch knows no names: give numbers.',
+      hint: 'An image that begins with FROM scratch knows no names, and neither does --link: give numbers.',
     });
   }
-  const entry = uid === undefined && name !== 'root' ? readPasswd(root).find((row) => row.name === name) : undefined;
-  return { uid: uid ?? entry?.uid ?? 0, gid: group === undefined ? (entry?.gid ?? 0) : ownerGroup(group, root) };
+  const isName = uid === undefined && name !== 'root';
+  const entry = isName ? readPasswd(root).find((row) => row.name === name) : undefined;
+  if (isName && entry === undefined) warn?.(unknownOwner('user', name));
+  return { uid: uid ?? entry?.uid ?? 0, gid: group === undefined ? (entry?.gid ?? 0) : ownerGroup(group, { root, warn }) };
 }
 
-function ownerGroup(group: string, root: RootView): number {
-  return parseId(group) ?? readGroups(root).find((row) => row.name === group)?.gid ?? 0;
+function ownerGroup(group: string, { root, warn }: { root: RootView; warn: ((message: string) => void) | undefined }): number {
+  const id = group === '' ? 0 : (parseId(group) ?? readGroups(root).find((row) => row.name === group)?.gid);
+  // BuildKit's `root` needs no file.
+  if (id === undefined && group !== 'root') warn?.(unknownOwner('group', group));
+  return id ?? 0;
+}
+
+function unknownOwner(what: 'user' | 'group', name: string): string {
+  return `--chown: the ${what} "${name}" is not in the image's /etc/${what === 'user' ? 'passwd' : 'group'}: the files belong to ${what} 0`;
 }
 
 function groupIdOf(group: string, root: RootView): number {

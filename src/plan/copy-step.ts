@@ -1,15 +1,19 @@
 import { BuildError } from '../base/errors.js';
 import type { CopyInstruction } from '../parse/instruction.js';
+import type { Lookup } from '../parse/words.js';
 import { checkChmod } from './chmod.js';
-import { layerHistory } from './history.js';
+import { toFiles } from './heredoc-files.js';
+import { copyText, layerHistory } from './history.js';
 import { copyDestination } from './paths.js';
 import type { CopyFrom, CopyStep, PlanInput } from './plan.js';
 import type { Expand } from './scope.js';
+import { splitRemotes } from './remote-sources.js';
 import { findCopyOrigin, type Stage } from './stages.js';
-import { notSupportedYet } from './unsupported.js';
 
 export interface CopySettings {
   readonly expand: Expand;
+  /** For heredocs, which have an escape character of their own. */
+  readonly lookup: Lookup;
   readonly workdir: string;
   readonly stage: Stage;
   readonly stages: readonly Stage[];
@@ -25,22 +29,47 @@ export function toCopyParts(instruction: CopyInstruction, settings: CopySettings
   const dest = settings.expand(instruction.dest);
   const chown = expandFlag(instruction.chown, settings.expand);
   const chmod = expandFlag(instruction.chmod, settings.expand);
-  for (const source of sources) checkSource(source, instruction);
+  const { paths, remotes } = splitRemotes(sources, {
+    op,
+    checksum: expandFlag(instruction.checksum, settings.expand),
+    keepGitDir: instruction.keepGitDir,
+  });
   if (chmod !== undefined) checkChmod(chmod);
+  const files = toFiles(instruction.heredocs, settings.lookup);
+  const { parents, exclude, unpack } = instruction;
   return {
     kind: 'copy',
     op,
     from: toCopyFrom(instruction.from, settings),
-    sources,
+    sources: paths,
+    files,
+    remotes,
+    // BuildKit's rule: with a mode of its own the layer is made over what is below.
+    link: instruction.link && chmod === undefined,
+    parents,
+    exclude,
+    ...(unpack === undefined ? {} : { unpack }),
+    dest: copyDestination(settings.workdir, dest),
+    ...(chown === undefined ? {} : { chown }),
+    ...(chmod === undefined ? {} : { chmod }),
+    history: layerHistory(copyText(op, { flags: { parents, chown, chmod }, sources: sources.map(withoutPassword), files, dest })),
+  };
+}
+
+/** A directory that a stage is based on. */
+export function wholeContext(name: string): CopyParts {
+  return {
+    kind: 'copy',
+    op: 'COPY',
+    from: { kind: 'context', name },
+    sources: ['.'],
     files: [],
     remotes: [],
     link: false,
     parents: false,
     exclude: [],
-    dest: copyDestination(settings.workdir, dest),
-    ...(chown === undefined ? {} : { chown }),
-    ...(chmod === undefined ? {} : { chmod }),
-    history: layerHistory(copyText(op, [...flagTexts({ chown, chmod }), ...sources, dest])),
+    dest: '/',
+    history: layerHistory(`FROM ${name}`),
   };
 }
 
@@ -50,22 +79,9 @@ function expandFlag(value: string | undefined, expand: Expand): string | undefin
   return expanded === '' ? undefined : expanded;
 }
 
-function flagTexts({ chown, chmod }: { chown: string | undefined; chmod: string | undefined }): string[] {
-  return [...(chown === undefined ? [] : [`--chown=${chown}`]), ...(chmod === undefined ? [] : [`--chmod=${chmod}`])];
-}
-
-function copyText(op: 'COPY' | 'ADD', words: readonly string[]): string {
-  return `${[op, ...words].join(' ')} # buildkit`;
-}
-
-const GIT_URL = /^(?:git:\/\/|ssh:\/\/|git@|https?:\/\/[^?#]*\.git(?:[?#]|$))/;
-const HTTP_URL = /^https?:\/\//;
-
-function checkSource(source: string, { op, range }: CopyInstruction): void {
-  const remote = GIT_URL.test(source) ? 'a git ref' : HTTP_URL.test(source) ? 'a URL' : undefined;
-  if (remote === undefined) return;
-  if (op === 'COPY') throw new BuildError('dockerfile', `source can't be ${remote} for COPY`, { hint: 'ADD takes remote sources.' });
-  throw notSupportedYet(`ADD of ${remote}`, { range, hint: 'Download it into the context first, or in a RUN step.' });
+/** History is for everybody who has the image. */
+function withoutPassword(source: string): string {
+  return source.replace(/^([a-z]+:\/\/)[^/?#]*@/i, '$1***@');
 }
 
 function toCopyFrom(from: string | undefined, { stage, stages, input }: CopySettings): CopyFrom {
@@ -80,6 +96,6 @@ function toCopyFrom(from: string | undefined, { stage, stages, input }: CopySett
 }
 
 /** A file overwrites the one before when the destination turns out not to be a directory; BuildKit says nothing then. */
-export function overwritesItself({ sources, dest }: CopyParts): boolean {
-  return sources.length > 1 && !dest.endsWith('/');
+export function overwritesItself({ sources, remotes, files, parents, dest }: CopyParts): boolean {
+  return !parents && sources.length + remotes.length + files.length > 1 && !dest.endsWith('/');
 }

@@ -22,6 +22,28 @@ export function runText(args: readonly string[], declaredArgs: readonly string[]
   return `RUN ${[...count, ...declaredArgs, ...args].join(' ')} # buildkit`;
 }
 
+interface CopyText {
+  readonly flags: { readonly parents: boolean; readonly chown: string | undefined; readonly chmod: string | undefined };
+  readonly sources: readonly string[];
+  readonly files: readonly { readonly name: string }[];
+  readonly dest: string;
+}
+
+/** `COPY --chown=1 a <<EOF /b/ # buildkit`: everything expanded, and of the flags those that BuildKit tells. */
+export function copyText(op: 'COPY' | 'ADD', { flags, sources, files, dest }: CopyText): string {
+  const { parents, chown, chmod } = flags;
+  const words = [
+    op,
+    ...(parents ? ['--parents'] : []),
+    ...(chown === undefined ? [] : [`--chown=${chown}`]),
+    ...(chmod === undefined ? [] : [`--chmod=${chmod}`]),
+    ...sources,
+    ...files.map(({ name }) => `<<${name}`),
+    dest,
+  ];
+  return `${words.join(' ')} # buildkit`;
+}
+
 /** `ENV a=1 b=two words` */
 export function pairsText(keyword: 'ENV' | 'LABEL', pairs: readonly NameValue[]): string {
   return [keyword, ...pairs.map(({ name, value }) => `${name}=${value}`)].join(' ');

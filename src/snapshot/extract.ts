@@ -1,24 +1,16 @@
 import { mkdirSync } from 'node:fs';
 import { toText, type ByteString } from '../base/bytes.js';
 import { BuildError } from '../base/errors.js';
-import { formatBytes } from '../base/format.js';
 import { baseOf, parentOf } from '../base/paths.js';
 import { tryLstat } from '../os/stat.js';
 import type { TarEntry } from '../tar/entry.js';
 import { TarReader, type TarHandler } from '../tar/read.js';
+import { ExtractMeter, type ExtractLimits } from './extract-limits.js';
 import { explainWriteError, isOverlayWhiteout, NodeWriter, type Metadata } from './node-writer.js';
 import { makeWhiteout, markOpaque } from './overlay.js';
 import type { RootView } from './root-view.js';
 import { UpperTree, type ParentPolicy } from './upper-tree.js';
 import { hiddenName, isBelowWhiteout, isWhiteoutName, WHITEOUT_PREFIX } from './whiteout.js';
-
-/** Bounds on what an archive may make us write. No honest image comes near. */
-export interface ExtractLimits {
-  /** Default 10 million. */
-  readonly maxEntries?: number;
-  /** Sum of the files' sizes, holes too. Default 64 GiB. */
-  readonly maxUnpackedBytes?: number;
-}
 
 export interface ExtractLayerOptions extends ExtractLimits {
   /** What errors call the layer. */
@@ -81,7 +73,10 @@ export async function extractArchive(
 async function pump(chunks: AsyncIterable<Buffer>, extraction: Extraction, name: string): Promise<void> {
   const reader = new TarReader(extraction, { name });
   try {
-    for await (const chunk of chunks) reader.push(chunk);
+    for await (const chunk of chunks) {
+      reader.push(chunk);
+      extraction.meter.addBytes(chunk.length);
+    }
     reader.end();
     extraction.seal();
   } catch (error) {
@@ -98,8 +93,6 @@ function named(error: unknown, name: string): unknown {
   return new BuildError(error.kind, `${name}: ${error.message}`, { ...hint, cause: error });
 }
 
-const DEFAULT_MAX_ENTRIES = 10_000_000;
-const DEFAULT_MAX_UNPACKED_BYTES = 64 * 2 ** 30;
 const MAX_WARNINGS = 100;
 
 /** What both have in common: counting, and creating the node of an entry. */
@@ -107,20 +100,16 @@ abstract class Extraction implements TarHandler {
   readonly warnings: string[] = [];
   protected readonly writer = new NodeWriter((message) => this.warn(message));
   protected abstract readonly tree: UpperTree;
-  readonly #maxEntries: number;
-  readonly #maxUnpackedBytes: number;
-  #entries = 0;
-  #unpackedBytes = 0;
+  readonly meter: ExtractMeter;
   #current: TarEntry | undefined;
 
-  constructor({ maxEntries, maxUnpackedBytes }: ExtractLimits) {
-    this.#maxEntries = maxEntries ?? DEFAULT_MAX_ENTRIES;
-    this.#maxUnpackedBytes = maxUnpackedBytes ?? DEFAULT_MAX_UNPACKED_BYTES;
+  constructor(meter: ExtractMeter) {
+    this.meter = meter;
   }
 
   entry(entry: TarEntry): void {
     this.#current = entry;
-    this.#count(entry);
+    this.meter.addEntry(entry);
     try {
       this.extract(entry);
     } catch (error) {
@@ -188,13 +177,6 @@ abstract class Extraction implements TarHandler {
         return this.tree.put(path, (fsPath) => this.writer.createDevice(entry, fsPath, type));
     }
   }
-
-  #count(entry: TarEntry): void {
-    if (++this.#entries > this.#maxEntries) throw new BuildError('input', `more than ${this.#maxEntries} entries`);
-    this.#unpackedBytes += entry.sizeBytes;
-    if (this.#unpackedBytes <= this.#maxUnpackedBytes) return;
-    throw new BuildError('input', `"/${toText(entry.path)}": more than ${formatBytes(this.#maxUnpackedBytes)} when unpacked`);
-  }
 }
 
 /** What a directory without an entry has where no layer below knows better. */
@@ -209,7 +191,7 @@ class LayerExtraction extends Extraction implements ParentPolicy {
   readonly #whiteouts: { readonly directory: ByteString; readonly path: ByteString }[] = [];
 
   constructor(dir: string, limits: ExtractLimits) {
-    super(limits);
+    super(new ExtractMeter(limits));
     this.tree = new UpperTree({ dir, policy: this, writer: this.writer });
     this.tree.setMetadata('', IMPLIED);
   }
@@ -265,6 +247,8 @@ class LayerExtraction extends Extraction implements ParentPolicy {
   }
 }
 
+const TOO_LARGE = 'if the archive can be trusted, allow more with --max-archive-size.';
+
 class ArchiveExtraction extends Extraction implements ParentPolicy {
   readonly replacesFiles = false;
   protected readonly tree: UpperTree;
@@ -273,7 +257,7 @@ class ArchiveExtraction extends Extraction implements ParentPolicy {
   #mtimeSeconds = 0;
 
   constructor(options: ExtractArchiveOptions) {
-    super(options);
+    super(new ExtractMeter(options, TOO_LARGE));
     this.tree = new UpperTree({ dir: options.dir, below: options.below, policy: this, writer: this.writer });
     this.#prefix = options.prefix === '' ? '' : `${options.prefix}/`;
     this.#owner = options.owner;

@@ -1,9 +1,10 @@
 import { toText, type ByteString } from '../base/bytes.js';
 import { BuildError } from '../base/errors.js';
+import { walkPath } from '../base/links.js';
 import { baseOf, parentOf } from '../base/paths.js';
 import type { TarEntry } from '../tar/entry.js';
 import { isOverlayWhiteout } from './node-writer.js';
-import { badLink, MAX_LINKS } from './upper-tree.js';
+import { badLink } from './upper-tree.js';
 import { hiddenName, isBelowWhiteout, isWhiteoutName } from './whiteout.js';
 
 /** A directory can be there without an entry of its own. The names of one file share its entry. */
@@ -87,28 +88,11 @@ export class IndexTree {
 
   /** Follows a path component by component; `step` says whether to go on into what is there, which is no symlink. */
   #walk(path: ByteString, step: (path: ByteString) => boolean): ByteString | undefined {
-    const todo = path.split('/').toReversed();
-    let done: ByteString = '';
-    let links = 0;
-    for (let name = todo.pop(); name !== undefined; name = todo.pop()) {
-      if (name === '' || name === '.') continue;
-      if (name === '..') {
-        done = parentOf(done);
-        continue;
-      }
-      const here = childOf(done, name);
+    return walkPath(path, (here) => {
       const node = this.#nodes.get(here);
       const target = typeof node === 'object' ? node.linkTarget : undefined;
-      if (target === undefined) {
-        if (!step(here)) return undefined;
-        done = here;
-        continue;
-      }
-      if (++links > MAX_LINKS) throw new BuildError('input', `too many symbolic links on the way to "/${toText(path)}"`);
-      if (target.startsWith('/')) done = '';
-      todo.push(...target.split('/').toReversed());
-    }
-    return done;
+      return target ?? (step(here) ? undefined : false);
+    });
   }
 
   #putDirectory(path: ByteString, entry: TarEntry): void {

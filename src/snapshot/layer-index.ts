@@ -4,50 +4,49 @@ import { BuildError } from '../base/errors.js';
 import type { TarEntry, Xattrs } from '../tar/entry.js';
 import { TarReader, type TarHandler } from '../tar/read.js';
 import { IndexTree, type IndexNode } from './index-tree.js';
+import { keepsBytes, linkedFiles, MAX_KEPT_BYTES } from './kept-files.js';
 import type { LayerChild, LayerReader } from './layer-reader.js';
 import type { LayerIndex, ViewStat } from './root-view.js';
 import { imageXattrs } from './xattrs.js';
 
-/**
- * Files that the owner of a COPY is looked up in, wherever in the image /etc/passwd leads to: an index keeps their bytes, up to a size that no
- * honest image reaches.
- */
-const KEPT_FILE = /(?:^|\/)(?:passwd|group)$/;
-const MAX_KEPT_BYTES = 4 * 1024 * 1024;
 /** Of all files of a layer. */
 const MAX_KEPT_BYTES_ALL = 4 * MAX_KEPT_BYTES;
 /** No honest layer comes near, and so many would fill the memory of a thread. */
 const MAX_ENTRIES = 4_000_000;
 
-/** Whether the index of a layer must carry the bytes of an entry. */
-function keepsBytes({ type, sizeBytes, path }: TarEntry): boolean {
-  return type === 'file' && sizeBytes > 0 && sizeBytes <= MAX_KEPT_BYTES && KEPT_FILE.test(path);
-}
-
 /** What lookups need of a layer that is made of files here: its entries, with the bytes of the files that lookups read. */
 export function toLayerIndex(entries: readonly TarEntry[]): LayerIndex {
-  return { entries: entries.map(toIndexed) };
+  const linked = linkedFiles(entries);
+  return { entries: entries.map((entry) => toIndexed(entry, linked)) };
 }
 
-function toIndexed(entry: TarEntry): TarEntry {
+function toIndexed(entry: TarEntry, linked: ReadonlySet<ByteString>): TarEntry {
   const { content, ...metadata } = entry;
   if (content?.kind !== 'path') return entry;
-  return keepsBytes(entry) ? { ...metadata, content: { kind: 'bytes', bytes: readFileSync(content.path) } } : metadata;
+  return keepsBytes(entry, linked) ? { ...metadata, content: { kind: 'bytes', bytes: readFileSync(content.path) } } : metadata;
 }
 
 /**
  * Reads a layer's tar for what can be looked up in it.
+ * @param read gives the tar; called again when files are needed that only what comes behind them in the tar tells of
  * @param name what errors call the layer
  * @throws BuildError `input` when it is malformed
  */
-export async function readLayerIndex(chunks: AsyncIterable<Buffer>, name = 'layer'): Promise<LayerIndex> {
+export async function readLayerIndex(read: () => AsyncIterable<Buffer>, name = 'layer'): Promise<LayerIndex> {
+  const index = await readOnce(read(), name, new Set());
+  const linked = linkedFiles(index.entries);
+  const isComplete = index.entries.every((entry) => !linked.has(entry.path) || entry.content !== undefined || !keepsBytes(entry, linked));
+  return isComplete ? index : readOnce(read(), name, linked);
+}
+
+async function readOnce(chunks: AsyncIterable<Buffer>, name: string, linked: ReadonlySet<ByteString>): Promise<LayerIndex> {
   const entries: TarEntry[] = [];
   let kept: Buffer[] | undefined;
   let keepableBytes = MAX_KEPT_BYTES_ALL;
   const handler: TarHandler = {
     entry(entry) {
       if (entries.push(entry) > MAX_ENTRIES) throw new BuildError('input', `${name}: more than ${MAX_ENTRIES} entries`);
-      kept = keepsBytes(entry) && entry.sizeBytes <= keepableBytes ? [] : undefined;
+      kept = keepsBytes(entry, linked) && entry.sizeBytes <= keepableBytes ? [] : undefined;
       if (kept !== undefined) keepableBytes -= entry.sizeBytes;
     },
     data: (chunk) => void kept?.push(Buffer.from(chunk)),
@@ -96,6 +95,7 @@ function readerOf(tree: IndexTree): LayerReader {
     return typeof node === 'object' ? node : undefined;
   };
   return {
+    mergesRoot: false,
     lstat(path) {
       const node = tree.get(path);
       if (node === undefined || node === 'whiteout') return node;
@@ -127,7 +127,9 @@ function readKept(entry: TarEntry | undefined, maxBytes: number): Buffer | undef
   const limit = Math.min(maxBytes, MAX_KEPT_BYTES);
   const name = `file "${toText(entry.path)}" of the image`;
   if (sizeBytes > limit) throw new BuildError('input', `${name} is too large: got ${sizeBytes} bytes, want at most ${limit}`);
-  throw new BuildError('unsupported', `not supported yet: names looked up in ${name}`, { hint: 'Give numbers instead of names.' });
+  throw new BuildError('unsupported', `${name} cannot be read for names: a link from another layer leads to it`, {
+    hint: 'Give numbers instead of names.',
+  });
 }
 
 const IMPLIED_DIRECTORY: TarEntry = { path: '', type: 'directory', mode: 0o755, uid: 0, gid: 0, sizeBytes: 0, mtimeSeconds: 0 };

@@ -9,6 +9,8 @@ import { readImageXattrs } from './xattrs.js';
 
 /** One layer alone, for the union. Every path given is one whose parent is known to be a real directory of this very layer. */
 export interface LayerReader {
+  /** The root is known not to be opaque. */
+  readonly mergesRoot: boolean;
   lstat(path: ByteString): ViewStat | 'whiteout' | undefined;
   /** Does the directory hide what the layers below have in it? */
   isOpaque(path: ByteString): boolean;
@@ -27,12 +29,13 @@ export interface LayerChild {
 }
 
 /** Reads a directory in overlay format. */
-export function openLayerDir({ path: dir, implied }: LayerDir): LayerReader {
+export function openLayerDir({ path: dir, implied, mergesRoot = false }: LayerDir): LayerReader {
   const root = fromText(dir);
   const prefix = root.endsWith('/') ? root : `${root}/`;
   const impliedPaths = new Set(implied);
   const at = (path: ByteString): FsPath => toFsPath(prefix + path);
   return {
+    mergesRoot,
     lstat(path) {
       const fsPath = at(path);
       const stats = tryLstat(fsPath);

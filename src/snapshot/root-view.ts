@@ -10,6 +10,8 @@ export interface LayerDir {
   readonly path: string;
   /** Directories that a foreign layer implied without an entry of their own: their metadata is that of the layers below. */
   readonly implied?: readonly ByteString[];
+  /** The root is known not to be opaque, as that of any layer that a step made: with hundreds of steps, looking would take most of a build's time. */
+  readonly mergesRoot?: boolean;
 }
 
 /** One layer of which only the entries of its tar are known. Files whose bytes a lookup may want (`etc/passwd`, `etc/group`) carry them. */

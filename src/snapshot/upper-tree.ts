@@ -1,15 +1,13 @@
 import { chmodSync, constants, copyFileSync, linkSync, mkdirSync, readlinkSync, rmSync, type Stats } from 'node:fs';
 import { fromText, toFsPath, toText, type ByteString, type FsPath } from '../base/bytes.js';
 import { BuildError, errnoOf } from '../base/errors.js';
+import { walkPath } from '../base/links.js';
 import { parentOf } from '../base/paths.js';
 import { toNodeStat, tryLstat } from '../os/stat.js';
 import type { TarEntry, Xattrs } from '../tar/entry.js';
 import type { Metadata, NodeWriter } from './node-writer.js';
 import { isOpaque, isWhiteout, markOpaque } from './overlay.js';
 import type { RootView, ViewStat } from './root-view.js';
-
-/** As many as Linux follows (path_resolution(7)). */
-export const MAX_LINKS = 40;
 
 const SETGID = 0o2000;
 
@@ -113,27 +111,11 @@ export class UpperTree {
 
   /** Follows a path component by component; `step` says whether to go on into what was found, which is no symlink. */
   #walk(path: ByteString, step: (path: ByteString, found: Found | undefined) => boolean): ByteString | undefined {
-    const todo = path.split('/').toReversed();
-    let done: ByteString = '';
-    let links = 0;
-    for (let name = todo.pop(); name !== undefined; name = todo.pop()) {
-      if (name === '' || name === '.') continue;
-      if (name === '..') {
-        done = parentOf(done);
-        continue;
-      }
-      const candidate = childOf(done, name);
-      const found = this.#directories.has(candidate) ? KNOWN_DIRECTORY : this.#find(candidate);
-      if (found?.linkTarget === undefined) {
-        if (found !== KNOWN_DIRECTORY && !step(candidate, found)) return undefined;
-        done = candidate;
-        continue;
-      }
-      if (++links > MAX_LINKS) throw new BuildError('input', `too many symbolic links on the way to "/${toText(path)}"`);
-      if (found.linkTarget.startsWith('/')) done = '';
-      todo.push(...found.linkTarget.split('/').toReversed());
-    }
-    return done;
+    return walkPath(path, (candidate) => {
+      if (this.#directories.has(candidate)) return undefined;
+      const found = this.#find(candidate);
+      return found?.linkTarget ?? (step(candidate, found) ? undefined : false);
+    });
   }
 
   /** What the merged view has at a path whose parent is a real directory in it. */

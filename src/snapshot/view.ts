@@ -1,12 +1,10 @@
-import { toText, type ByteString } from '../base/bytes.js';
-import { BuildError } from '../base/errors.js';
+import type { ByteString } from '../base/bytes.js';
+import { resolveLinks } from '../base/links.js';
+import { baseOf, parentOf } from '../base/paths.js';
 import type { Xattrs } from '../tar/entry.js';
 import { openLayerIndex } from './layer-index.js';
 import { openLayerDir, type LayerReader } from './layer-reader.js';
 import type { RootView, ViewLayer, ViewStat } from './root-view.js';
-
-/** The kernel's limit, `MAXSYMLINKS`. */
-const MAX_LINKS = 40;
 
 /**
  * The union of layers, as overlayfs would merge them: a whiteout hides the name in the layers below, an opaque directory and anything that is
@@ -30,7 +28,7 @@ function openLayer(layer: ViewLayer): LayerReader {
 }
 
 function visible(layers: readonly LayerReader[]): readonly LayerReader[] {
-  const opaque = layers.findIndex((layer, index) => index < layers.length - 1 && layer.isOpaque(''));
+  const opaque = layers.findIndex((layer, index) => index < layers.length - 1 && !layer.mergesRoot && layer.isOpaque(''));
   return opaque === -1 ? layers : layers.slice(0, opaque + 1);
 }
 
@@ -77,33 +75,15 @@ class LayeredView implements RootView {
   }
 
   resolve(path: ByteString, { followLast = true }: { readonly followLast?: boolean } = {}): ByteString {
-    const pending = path.split('/').toReversed();
-    const names: ByteString[] = [];
-    // Of the root and of each name; `undefined` from where on nothing exists.
-    const places: (Place | undefined)[] = [this.#root];
-    let links = 0;
-    for (let name = pending.pop(); name !== undefined; name = pending.pop()) {
-      if (name === '' || name === '.') continue;
-      if (name === '..') {
-        if (names.pop() !== undefined) places.pop();
-        continue;
-      }
-      const parent = places.at(-1);
-      const node = parent === undefined ? undefined : this.#child(parent, name);
-      const target = followLast || pending.some((part) => part !== '') ? node?.stat.linkTarget : undefined;
-      if (target === undefined) {
-        names.push(name);
-        places.push(node);
-        continue;
-      }
-      if (++links > MAX_LINKS) throw new BuildError('input', `too many symbolic links on the way of "${toText(path)}"`);
-      if (target.startsWith('/')) {
-        names.length = 0;
-        places.length = 1;
-      }
-      for (const part of target.split('/').toReversed()) pending.push(part);
-    }
-    return names.join('/');
+    // `undefined` from where on nothing exists.
+    const places = new Map<ByteString, Place | undefined>([['', this.#root]]);
+    const readLink = (here: ByteString): ByteString | undefined => {
+      const parent = places.get(parentOf(here));
+      const node = parent === undefined ? undefined : this.#child(parent, baseOf(here));
+      places.set(here, node);
+      return node?.stat.linkTarget;
+    };
+    return resolveLinks(path, readLink, { followLast });
   }
 
   readFile(path: ByteString, maxBytes: number): Buffer | undefined {
@@ -121,10 +101,7 @@ class LayeredView implements RootView {
   }
 
   #find(path: ByteString): Node | undefined {
-    if (path === '') {
-      const node = mergeAt('', layersOf(this.#root));
-      return node === undefined ? undefined : { ...node, ...this.#root };
-    }
+    if (path === '') return this.#rootNode();
     let place: Place = this.#root;
     let node: Node | undefined;
     for (const name of path.split('/')) {
@@ -133,6 +110,19 @@ class LayeredView implements RootView {
       place = node;
     }
     return node;
+  }
+
+  /** Every step asks for it, of more and more layers: those below the first that has metadata of its own are not looked at. */
+  #rootNode(): Node | undefined {
+    let topmost: Node | undefined;
+    for (const source of layersOf(this.#root)) {
+      const stat = source.lstat('');
+      if (stat === undefined || stat === 'whiteout') continue;
+      const node = { ...this.#root, stat, source };
+      if (!source.isImplied('')) return node;
+      topmost ??= node;
+    }
+    return topmost;
   }
 
   #child(parent: Place, name: ByteString): Node | undefined {

@@ -5,7 +5,8 @@ import { dirname, join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { openContext } from '../../src/context/context.js';
-import { copyEntries, findArchives, type CopyPart, type CopyRequest } from '../../src/execute/copy.js';
+import { copyEntries, findArchives } from '../../src/execute/copy.js';
+import type { CopyPart, CopyRequest } from '../../src/execute/copy-request.js';
 import { findProgram } from '../../src/os/process.js';
 import { openRootView } from '../../src/snapshot/view.js';
 

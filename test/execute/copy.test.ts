@@ -8,86 +8,41 @@ import {
   mkdtempSync,
   rmSync,
   statSync,
-  symlinkSync,
   utimesSync,
   writeFileSync,
 } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { fromText, toFsPath, toText } from '../../src/base/bytes.js';
+import { join } from 'node:path';
+import { beforeEach, describe, expect, it } from 'vitest';
+import { fromText, toFsPath } from '../../src/base/bytes.js';
 import { BuildError } from '../../src/base/errors.js';
 import { openContext } from '../../src/context/context.js';
 import { parseIgnore } from '../../src/context/dockerignore.js';
-import { copyEntries, type CopyRequest } from '../../src/execute/copy.js';
+import type { CopyRequest } from '../../src/execute/copy-request.js';
 import { explainCopyError } from '../../src/execute/copy-hint.js';
 import { makeNode, setXattr } from '../../src/os/native.js';
-import type { RootView } from '../../src/snapshot/root-view.js';
 import { openRootView } from '../../src/snapshot/view.js';
 import type { TarEntry } from '../../src/tar/entry.js';
-import { compareEntryPaths } from '../../src/tar/order.js';
+import { copyIn, entryAt, make, NOW, pathsOf, useCopyLab, type CopyOptions } from './copy-lab.js';
 
-const NOW = 2_000_000_000;
 const isRoot = process.geteuid?.() === 0;
 if (!isRoot) console.log('not root: tests of owners, devices and capabilities are skipped');
 
+const lab = useCopyLab();
 let context: string;
 let below: string;
 
 beforeEach(() => {
-  const dir = mkdtempSync(join(tmpdir(), 'tsbuild-copy-'));
-  context = join(dir, 'context');
-  below = join(dir, 'below');
-  mkdirSync(context);
-  mkdirSync(below);
+  ({ context, below } = lab);
 });
 
-afterEach(() => {
-  rmSync(dirname(context), { recursive: true, force: true });
-});
-
-/** Files by path with their text; a path with a slash at the end is a directory, `-> x` as text makes a symlink. */
-function make(root: string, files: Readonly<Record<string, string>>): void {
-  for (const [path, text] of Object.entries(files)) {
-    const full = join(root, path);
-    mkdirSync(path.endsWith('/') ? full : dirname(full), { recursive: true });
-    if (text.startsWith('-> ')) symlinkSync(text.slice(3), full);
-    else if (!path.endsWith('/')) writeFileSync(full, text);
-  }
+function copy(sources: readonly string[], dest: string, options: CopyOptions = {}): readonly TarEntry[] {
+  return copyIn(lab, sources, dest, options);
 }
 
-interface Options extends Partial<Omit<CopyRequest, 'sources' | 'dest'>> {
-  readonly ignore?: string;
-  readonly source?: RootView;
-}
-
-function copy(sources: readonly string[], dest: string, { ignore, source, ...options }: Options = {}): readonly TarEntry[] {
-  const request: CopyRequest = { op: 'COPY', sources, dest, fromContext: true, nowSeconds: NOW, ...options };
-  const view = source ?? openContext(context, ignore === undefined ? undefined : parseIgnore(ignore, '.dockerignore'));
-  const { parts } = copyEntries(request, view, openRootView([{ path: below }]));
-  const [part] = parts;
-  if (parts.length !== 1 || part?.kind !== 'entries') throw new Error('want one part of entries');
-  expect(part.entries.toSorted((a, b) => compareEntryPaths(a.path, b.path))).toEqual(part.entries);
-  expect(new Set(part.entries.map(({ path }) => path)).size).toBe(part.entries.length);
-  return part.entries;
-}
-
-/** `path/` for directories, `path -> target`, `path = hard link`, `path: source relative to the context`. */
 function paths(entries: readonly TarEntry[]): string[] {
-  return entries.map(({ path, type, linkTarget, content }) => {
-    const name = toText(path);
-    if (type === 'directory') return `${name}/`;
-    if (type === 'symlink') return `${name} -> ${linkTarget}`;
-    if (type === 'hardlink') return `${name} = ${linkTarget}`;
-    return content?.kind === 'path' ? `${name}: ${toText(content.path.toString('latin1')).slice(context.length + 1)}` : name;
-  });
-}
-
-function entryAt(entries: readonly TarEntry[], path: string): TarEntry {
-  const entry = entries.find((each) => each.path === fromText(path));
-  if (entry === undefined) throw new Error(`no entry ${path}`);
-  return entry;
+  return pathsOf(lab, entries);
 }
 
 describe('sources', () => {

@@ -33,7 +33,7 @@ test.each(['/', '/srv/app', '/srv/app/', '/srv/../srv//app/.', '/link', '/../../
   expect(workdir(path)).toEqual([]);
 });
 
-test('missing directories belong to the user, existing ones are as they were', () => {
+test('74: missing directories belong to the user, existing ones are as they were', () => {
   expect(workdir('/data/x/y', 'alice')).toEqual([
     {
       path: 'data',

@@ -3,13 +3,13 @@ import { hostsFile, resolvConf } from '../../src/execute/network-files.js';
 
 describe('hosts', () => {
   test('has the local names, then the added ones', () => {
-    expect(hostsFile(['a:1.2.3.4', 'b=::2', 'c:[::3]', 'd:host-gateway'])).toBe(
+    expect(hostsFile('buildkitsandbox', ['a:1.2.3.4', 'b=::2', 'c:[::3]', 'd:host-gateway'])).toBe(
       '127.0.0.1\tlocalhost buildkitsandbox\n::1\tlocalhost ip6-localhost ip6-loopback\n1.2.3.4\ta\n::2\tb\n::3\tc\n127.0.0.1\td\n',
     );
   });
 
   test.each(['a', 'a:', ':1.2.3.4', 'a:1.2.3', 'a:name', 'a b:1.2.3.4', 'a:1.2.3.4\nevil'])('%j is refused', (host) => {
-    expect(() => hostsFile([host])).toThrow(expect.objectContaining({ kind: 'usage' }) as Error);
+    expect(() => hostsFile('x', [host])).toThrow(expect.objectContaining({ kind: 'usage' }) as Error);
   });
 });
 

@@ -129,7 +129,7 @@ for (const runtime of ['runc', 'crun']) {
       expect(lines.slice(-3)).toEqual(['hö\ufffd', '2%', 'end']);
     });
 
-    test('the file system of the step: hosts and resolv.conf of its own, host name, shm, no /run', async () => {
+    test('131: the file system of the step: hosts and resolv.conf of its own, host name, shm, no /run', async () => {
       const { lines, upper } = await sandbox
         .sh(
           [base],
@@ -150,7 +150,7 @@ for (const runtime of ['runc', 'crun']) {
       expect(listTree(upper)).toEqual([]);
     });
 
-    test('network none has nothing but the loopback device, up', async () => {
+    test('132: network none has nothing but the loopback device, up', async () => {
       const { lines } = await sandbox.sh([base], 'ls /sys/class/net; ip addr show lo | grep -c "inet 127.0.0.1"', { network: 'none' });
       expect(lines).toEqual(['lo', '1']);
     });

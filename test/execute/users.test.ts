@@ -58,7 +58,7 @@ describe('USER', () => {
     ['alice:dup', { uid: 1000, gid: 20, groups: [] }],
     ['123', { uid: 5000, gid: 5001, groups: [] }],
     ['2147483647:2147483647', { uid: 2147483647, gid: 2147483647, groups: [] }],
-  ])('%j', (user, ids) => {
+  ])('72: %j', (user, ids) => {
     expect(lookupUser(user, root)).toEqual(ids);
   });
 
@@ -72,7 +72,7 @@ describe('USER', () => {
     ['4294967296', 'invalid user or group id 4294967296: want 0 to 2147483647'],
     ['2147483648:0', 'invalid user or group id 2147483648: want 0 to 2147483647'],
     ['-1', 'unable to find user -1: no matching entries in passwd file'],
-  ])('%j is refused', (user, message) => {
+  ])('73: %j is refused', (user, message) => {
     expect(() => lookupUser(user, root)).toThrow(expect.objectContaining({ kind: 'dockerfile', message }) as Error);
   });
 
@@ -123,8 +123,20 @@ describe('--chown', () => {
     ['nobody', { uid: 0, gid: 0 }],
     ['nobody:nogroup', { uid: 0, gid: 0 }],
     ['bad', { uid: 0, gid: 0 }],
-  ])('%j', (chown, ids) => {
+  ])('96: %j', (chown, ids) => {
     expect(lookupOwner(chown, root)).toEqual(ids);
+  });
+
+  test('a name that is in no file is 0, and told', () => {
+    const told = (chown: string): string[] => {
+      const messages: string[] = [];
+      lookupOwner(chown, root, (message) => messages.push(message));
+      return messages;
+    };
+    expect(told('nobody')).toEqual(['--chown: the user "nobody" is not in the image\'s /etc/passwd: the files belong to user 0']);
+    expect(told('alice:nogroup')).toEqual(['--chown: the group "nogroup" is not in the image\'s /etc/group: the files belong to group 0']);
+    expect(told('nobody:nogroup')).toHaveLength(2);
+    for (const known of ['alice', 'alice:', '1:2', '77', 'root', 'root:root', 'alice:wheel', '']) expect(told(known), known).toEqual([]);
   });
 
   test('an empty root knows numbers and root', () => {

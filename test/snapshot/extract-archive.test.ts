@@ -63,14 +63,14 @@ async function failure(tar: Buffer, options: Partial<ExtractArchiveOptions> = {}
 }
 
 describe.skipIf(!isRoot)('extractArchive', () => {
-  it('goes through an absolute symlink of the image, inside it', async () => {
+  it('111: goes through an absolute symlink of the image, inside it', async () => {
     await image(directory('srv/real', { mode: 0o750, uid: 3 }), symlink('app', '/srv/real'), symlink('srv/real/up', '../../../..'));
     await add(tarOf(member({ path: 'f', text: 'f' }), member({ path: 'up/g', text: 'g' })), { prefix: 'app' });
     expect(describeTree(upper)).toEqual({ g: 'file g', srv: 'directory', 'srv/real': 'directory', 'srv/real/f': 'file f' });
     expect(readTree(upper).get('srv/real')).toMatchObject({ mode: '0750', uid: 3 });
   });
 
-  it('makes missing parents for root with the time of the member', async () => {
+  it('110: makes missing parents for root with the time of the member', async () => {
     await image();
     await add(tarOf(member({ path: 'foo/bar', text: 'x', uid: 5, mtimeSeconds: 123 })), { prefix: 'a/b' });
     const tree = readTree(upper);
@@ -145,7 +145,7 @@ describe.skipIf(!isRoot)('extractArchive', () => {
     expect((await failure(tarOf(hardlink('x', 'missing')))).message).toMatch(/"\/x": its target "\/missing" does not exist/);
   });
 
-  it('gives every member the owner that was asked for', async () => {
+  it('113: gives every member the owner that was asked for', async () => {
     await image();
     const tar = tarOf(
       directory('d', { uid: 1 }),
@@ -157,6 +157,28 @@ describe.skipIf(!isRoot)('extractArchive', () => {
     const tree = readTree(upper);
     for (const path of ['out/d', 'out/d/su', 'out/d/s', 'out/d/h']) expect(tree.get(path), path).toMatchObject({ uid: 100, gid: 200 });
     expect(tree.get('out/d/su')).toMatchObject({ mode: '4755' });
+  });
+
+  it('stops before it writes more than it may, and says what can be done', async () => {
+    await image();
+    const tar = tarOf(member({ path: 'a', text: '1234' }), member({ path: 'b', text: '56789' }), member({ path: 'c', text: 'c' }));
+    const error = await failure(tar, { maxUnpackedBytes: 8, name: 'bomb.tar' });
+    expect(error).toMatchObject({ kind: 'input', message: 'bomb.tar: "/b": more than 8 B when unpacked' });
+    expect(error.hint).toContain('--max-archive-size');
+    expect(describeTree(upper)).not.toHaveProperty('b');
+    expect((await failure(tar, { maxEntries: 2 })).message).toMatch(/more than 2 entries/);
+    await add(tar, { maxUnpackedBytes: 10, maxEntries: 3 });
+  });
+
+  it('stops at headers without end', async () => {
+    await image();
+    const header = tarOf(extension('g', paxRecord('comment', 'x'.repeat(500_000)))).subarray(0, -1024);
+    const endless = async function* (): AsyncGenerator<Buffer> {
+      for (let repeated = 0; repeated < 1000; repeated++) yield header;
+    };
+    await expect(extractArchive(endless(), { dir: upper, prefix: '', below, maxUnpackedBytes: 8 })).rejects.toThrow(
+      'archive: more than 8 B when unpacked',
+    );
   });
 
   it('treats names like those of whiteouts as names, and drops devices 0,0 and xattrs of overlayfs', async () => {

@@ -29,7 +29,7 @@ async function extracted(specs: readonly EntrySpec[]): Promise<LayerDir> {
 }
 
 async function indexed(specs: readonly EntrySpec[]): Promise<LayerIndex> {
-  const index = await readLayerIndex(chunksOf(specs));
+  const index = await readLayerIndex(() => chunksOf(specs));
   openLayerIndex(index);
   return index;
 }
@@ -217,9 +217,27 @@ describe('files of an index', () => {
     expect(view.readFile('etc', 10)).toBeUndefined();
   });
 
+  test('so can what they are links to, under any name', async () => {
+    const specs = [
+      { path: 'etc/backup', text: 'hard' },
+      hard('etc/passwd', 'etc/backup'),
+      link('etc/group', '/usr/share/lists/first'),
+      link('usr/share/lists/first', '../second'),
+      { path: 'usr/share/second', text: 'soft' },
+      link('x/passwd', 'group'),
+      link('x/group', 'passwd'),
+      link('y/passwd', 'nowhere'),
+    ];
+    const view = openRootView([await indexed(specs)]);
+    expect(view.readFile('etc/passwd', 10)?.toString()).toBe('hard');
+    expect(view.readFile('etc/group', 10)?.toString()).toBe('soft');
+    expect(view.readFile('y/passwd', 10)).toBeUndefined();
+    expect(() => view.readFile('x/passwd', 10)).toThrow('too many symbolic links');
+  });
+
   test('others say that they cannot', async () => {
     const view = openRootView([await indexed([file('etc/shadow'), { path: 'empty' }])]);
-    expect(() => view.readFile('etc/shadow', 10)).toThrow('not supported yet: names looked up in file "etc/shadow" of the image');
+    expect(() => view.readFile('etc/shadow', 10)).toThrow('file "etc/shadow" of the image cannot be read for names');
     expect(() => view.readFile('etc/shadow', 0)).toThrow('file "etc/shadow" of the image is too large: got 1 bytes, want at most 0');
     expect(view.readFile('empty', 10)).toEqual(Buffer.alloc(0));
   });
@@ -241,8 +259,14 @@ describe('files of an index', () => {
       { ...common, path: 'etc/passwd', type: 'file', sizeBytes: 4, content: source },
       { ...common, path: 'etc/secret', type: 'file', sizeBytes: 4, content: source },
     ]);
+    const linked = toLayerIndex([
+      { ...common, path: 'a', type: 'file', sizeBytes: 4, content: source },
+      { ...common, path: 'b', type: 'file', sizeBytes: 4, content: source },
+      { ...common, path: 'passwd', type: 'hardlink', sizeBytes: 0, linkTarget: 'b' },
+    ]);
     rmSync(place, { recursive: true });
     expect(openLayerIndex(index).readFile('etc/passwd', 10)?.toString()).toBe('root');
     expect(index.entries.map(({ content }) => content?.kind)).toEqual([undefined, 'bytes', undefined]);
+    expect(linked.entries.map(({ content }) => content?.kind)).toEqual([undefined, 'bytes', undefined]);
   });
 });

@@ -191,7 +191,7 @@ describe('resolve', () => {
     const links = Object.fromEntries(Array.from({ length: 41 }, (_, index) => [`l${index + 1}`, `->l${index}`]));
     const view = openRootView([makeLayer('root', { l0: 'end', ...links })]);
     expect(view.resolve('l40')).toBe('l0');
-    expect(() => view.resolve('l41')).toThrow('too many symbolic links on the way of "l41"');
+    expect(() => view.resolve('l41')).toThrow('too many symbolic links on the way to "l41"');
     expect(view.resolve('l41', { followLast: false })).toBe('l41');
   });
 
