@@ -1,4 +1,5 @@
 import type { SourceRange } from './base/source.js';
+import type { LintWarning } from './lint/warning.js';
 import type { Digest } from './oci/digest.js';
 import type { Descriptor } from './oci/types.js';
 
@@ -37,6 +38,8 @@ export type BuildEvent =
       readonly durationMs: number;
     }
   | { readonly type: 'warning'; readonly timeMs: number; readonly message: string; readonly range?: SourceRange }
+  /** What a check of the Dockerfile has to say: not wrong, but worth a look. */
+  | { readonly type: 'check'; readonly timeMs: number; readonly warning: LintWarning }
   /** An output was written: `what` says what and where, `oci layout out/app`. */
   | { readonly type: 'output-written'; readonly timeMs: number; readonly what: string; readonly durationMs: number }
   | { readonly type: 'build-finished'; readonly timeMs: number; readonly manifestDigest: Digest | undefined };

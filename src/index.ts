@@ -7,6 +7,13 @@
  * const { image } = await build({ context: '.', tags: ['app:1.0'], onEvent: (event) => console.error(event) });
  * console.log(image?.descriptor.digest);
  * ```
+ *
+ * `checkDockerfile`, `outlineDockerfile` and `listTargets` look at the Dockerfile of such a build and build nothing:
+ *
+ * ```ts
+ * const { warnings, error } = await checkDockerfile({ context: '.' });
+ * for (const { ruleName, detail, range } of warnings) console.log(`${formatPosition(range)}: ${ruleName}: ${detail}`);
+ * ```
  */
 export { BuildError, type BuildErrorDetails, type ErrorKind } from './base/errors.js';
 export { formatFrame, formatPosition, type SourceFile, type SourceRange } from './base/source.js';
@@ -20,3 +27,7 @@ export type { Dockerfile, Instruction } from './parse/instruction.js';
 export { parseDockerfile } from './parse/parser.js';
 export { expandWord } from './parse/words.js';
 export { build } from './pipeline.js';
+export { checkDockerfile, listTargets, outlineDockerfile, type CheckResult, type DockerfileText } from './check.js';
+export type { Outline, OutlineArg, OutlineNeed } from './lint/outline.js';
+export type { Target } from './lint/targets.js';
+export type { LintWarning } from './lint/warning.js';

@@ -24,7 +24,7 @@ export async function main(args: readonly string[]): Promise<boolean> {
   const output = watchOutput(stop);
   try {
     const { runCli } = await import('./cli/program.js');
-    await runCli(args, {
+    const status = await runCli(args, {
       env: process.env,
       stdout: process.stdout,
       stderr: process.stderr,
@@ -35,7 +35,9 @@ export async function main(args: readonly string[]): Promise<boolean> {
         hasBuilt = true;
         return result;
       },
+      inspection: () => import('./check.js'),
     });
+    if (status !== 0) process.exitCode = status;
   } catch (error) {
     // What broke first is what to tell: the rest was stopped by it.
     if (output.failure === undefined || output.isClosed) fail(output.failure ?? error, { debug, signal: caught.signal });

@@ -1,5 +1,6 @@
 import type { SourceRange } from './base/source.js';
 import type { BuildEvent, EventSink, StepInfo } from './events.js';
+import type { LintWarning } from './lint/warning.js';
 import type { StepTiming } from './options.js';
 
 type Untimed<E> = E extends BuildEvent ? Omit<E, 'timeMs'> : never;
@@ -11,6 +12,7 @@ export class Progress {
   readonly #startedAt = performance.now();
   readonly steps: StepTiming[] = [];
   readonly warnings: string[] = [];
+  readonly checks: LintWarning[] = [];
 
   /** @param onSinkError since an event may happen where nobody would catch what its sink throws */
   constructor(sink: EventSink | undefined, onSinkError: (error: unknown) => void) {
@@ -34,6 +36,15 @@ export class Progress {
     if (this.warnings.includes(message)) return;
     this.warnings.push(message);
     this.emit({ type: 'warning', message, ...(range === undefined ? {} : { range }) });
+  }
+
+  /** Of several platforms, what is the same is told once. */
+  check(warning: LintWarning): void {
+    const isSame = ({ ruleName, detail, range }: LintWarning): boolean =>
+      ruleName === warning.ruleName && detail === warning.detail && range.startLine === warning.range.startLine;
+    if (this.checks.some(isSame)) return;
+    this.checks.push(warning);
+    this.emit({ type: 'check', warning });
   }
 
   /** Runs one step between its start and its end. */

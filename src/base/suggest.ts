@@ -1,14 +1,15 @@
 const MAX_DISTANCE = 2;
 
-/** The candidate nearest to a mistyped word, as BuildKit suggests: at most two edits away. */
-export function suggest(word: string, candidates: Iterable<string>): string | undefined {
+/** The candidate nearest to a mistyped word, as BuildKit suggests: at most two edits away, in any case unless told otherwise. */
+export function suggest(word: string, candidates: Iterable<string>, { caseSensitive = false } = {}): string | undefined {
   let best: string | undefined;
   let bestDistance = MAX_DISTANCE + 1;
-  const lower = word.toLowerCase();
+  const fold = (text: string): string => (caseSensitive ? text : text.toLowerCase());
+  const folded = fold(word);
   for (const candidate of candidates) {
     // A word can be as long as a file.
     if (Math.abs(candidate.length - word.length) > MAX_DISTANCE) continue;
-    const distance = editDistance(lower, candidate.toLowerCase());
+    const distance = editDistance(folded, fold(candidate));
     if (distance < bestDistance) {
       best = candidate;
       bestDistance = distance;

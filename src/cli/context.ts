@@ -1,4 +1,7 @@
 import type { BuildOptions, BuildResult } from '../options.js';
+import type { CheckReport, ReportSource } from '../lint/report.js';
+import type { Outline } from '../lint/outline.js';
+import type { Target } from '../lint/targets.js';
 import type { ProgressStream } from './progress/progress.js';
 
 /** What the commands need of the world. */
@@ -11,4 +14,12 @@ export interface CliContext {
   readonly signal: AbortSignal;
   /** Loads the pipeline when called first. */
   readonly build: (options: BuildOptions) => Promise<BuildResult>;
+  /** The same, for what looks at a Dockerfile and builds nothing. */
+  readonly inspection: () => Promise<Inspection>;
+}
+
+export interface Inspection {
+  checkDockerfile(options: BuildOptions): Promise<CheckReport>;
+  outlineDockerfile(options: BuildOptions): Promise<Outline & { readonly source: ReportSource }>;
+  listTargets(options: BuildOptions): Promise<{ readonly targets: readonly Target[]; readonly source: ReportSource }>;
 }

@@ -5,9 +5,8 @@ import { parseReference } from '../oci/reference.js';
 import type { BuildOptions } from '../options.js';
 import type { OutputSpec } from '../output/output.js';
 import { parseCompression, parseCompressionLevel, parseOciLayout, parseOutput } from '../output/spec.js';
-import { redact } from './redact.js';
+import { parseAllow, parseSecret, parseSsh } from './grants.js';
 import {
-  checkPlatform,
   parseAnnotations,
   parseBuildContext,
   parseEpoch,
@@ -15,6 +14,8 @@ import {
   parseMemorySize,
   parseNetwork,
   parsePairs,
+  parsePlatforms,
+  parseRemote,
   parseUlimit,
   parseWord,
 } from './values.js';
@@ -79,23 +80,16 @@ const USAGE = 'usage: tsbuild [build] [options] PATH';
  * @throws BuildError `usage`, `unsupported`; `input` when a directory is missing
  */
 export function toBuildRequest(path: string | undefined, raw: RawBuildFlags, env: Environment): BuildRequest {
-  for (const flag of ['secret', 'ssh', 'allow', 'maxArchiveSize', 'check', 'call'] as const) refuse(flag, raw[flag]);
-  for (const platform of raw.platform ?? []) checkPlatform(platform);
   for (const tag of raw.tag ?? []) parseTag(tag);
   const progress = parseProgress(raw);
   return {
-    options: { context: parseContext(path), ...imageOptions(raw, env), ...runOptions(raw), ...placeOptions(raw) },
+    options: { context: parseContext(path), ...imageOptions(raw, env), ...runOptions(raw), ...grants(raw, env), ...placeOptions(raw) },
     progress,
     printId: progress === 'quiet',
     debug: raw.debug ?? false,
     ...file('iidFile', '--iidfile', raw.iidfile),
     ...file('metadataFile', '--metadata-file', raw.metadataFile),
   };
-}
-
-function refuse(flag: string, value: unknown): void {
-  if (value !== undefined)
-    throw new BuildError('unsupported', `not supported yet: --${flag.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`);
 }
 
 type Part = Partial<BuildOptions>;
@@ -110,18 +104,27 @@ function imageOptions(raw: RawBuildFlags, env: Environment): Part {
     annotations: parseAnnotations(raw.annotation ?? []),
     buildContexts: Object.fromEntries(contexts),
     ...(raw.target === undefined ? {} : { target: nonEmpty('--target', raw.target) }),
+    ...toPlatforms(raw, env),
     ...(raw.sourceDateEpoch === undefined ? {} : { sourceDateEpoch: parseEpoch('--source-date-epoch', raw.sourceDateEpoch) }),
   };
+}
+
+/** The environment's DOCKER_DEFAULT_PLATFORM stands in for the flag, as with docker. */
+function toPlatforms(raw: RawBuildFlags, env: Environment): Part {
+  const byDefault = env['DOCKER_DEFAULT_PLATFORM'] ?? '';
+  const texts = raw.platform ?? (byDefault === '' ? [] : [byDefault]);
+  return texts.length === 0 ? {} : { platforms: parsePlatforms(texts) };
 }
 
 /** The environment's SOURCE_DATE_EPOCH is a build argument, as buildx forwards it; `--source-date-epoch` is one too, unless given as such. */
 function toBuildArgs(raw: RawBuildFlags, env: Environment): Record<string, string> {
   const given = parsePairs('--build-arg', raw.buildArg ?? [], (key) => env[key]);
   if (Object.hasOwn(given, 'SOURCE_DATE_EPOCH')) return given;
-  const epoch = raw.sourceDateEpoch ?? env['SOURCE_DATE_EPOCH'];
-  if (epoch === undefined || epoch === '') return given;
-  const source = raw.sourceDateEpoch === undefined ? 'SOURCE_DATE_EPOCH' : '--source-date-epoch';
-  return { ...given, SOURCE_DATE_EPOCH: String(parseEpoch(source, epoch)) };
+  const flag = raw.sourceDateEpoch;
+  if (flag !== undefined) return { ...given, SOURCE_DATE_EPOCH: String(parseEpoch('--source-date-epoch', flag)) };
+  // It may name what has a time, which only the Dockerfile tells from a mistake.
+  const forwarded = env['SOURCE_DATE_EPOCH'];
+  return forwarded === undefined || forwarded === '' ? given : { ...given, SOURCE_DATE_EPOCH: forwarded };
 }
 
 function runOptions(raw: RawBuildFlags): Part {
@@ -130,7 +133,16 @@ function runOptions(raw: RawBuildFlags): Part {
     ulimits: (raw.ulimit ?? []).map(parseUlimit),
     ...(raw.network === undefined ? {} : { network: parseNetwork(raw.network) }),
     ...(raw.shmSize === undefined ? {} : { shmSizeBytes: parseMemorySize('--shm-size', raw.shmSize) }),
+    ...(raw.maxArchiveSize === undefined ? {} : { maxArchiveBytes: parseMemorySize('--max-archive-size', raw.maxArchiveSize) }),
     ...(raw.runtime === undefined ? {} : { runtime: nonEmpty('--runtime', raw.runtime) }),
+  };
+}
+
+function grants(raw: RawBuildFlags, env: Environment): Part {
+  return {
+    ...(raw.secret === undefined ? {} : { secrets: raw.secret.map((text) => parseSecret(text, env)) }),
+    ...(raw.ssh === undefined ? {} : { ssh: parseSsh(raw.ssh) }),
+    ...(raw.allow === undefined ? {} : { allow: raw.allow.map(parseAllow) }),
   };
 }
 
@@ -169,15 +181,13 @@ function parseProgress(raw: RawBuildFlags): ProgressMode {
   return text === 'none' ? 'quiet' : parseWord('--progress', text, PROGRESS_MODES);
 }
 
-const REMOTE = /^(?:https?|git|ssh|file):\/\/|^git@/;
-
-function parseContext(path: string | undefined): string {
+/** A directory, `-` for standard input, a git repository or an http URL. */
+function parseContext(path: string | undefined): BuildOptions['context'] {
   if (path === undefined || path === '')
     throw new BuildError('usage', `the context directory is missing\n${USAGE}`, { hint: 'for this directory: tsbuild .' });
-  if (path === '-')
-    throw new BuildError('unsupported', 'not supported yet: a context from standard input ("-")', { hint: 'unpack it into a directory' });
-  if (REMOTE.test(path))
-    throw new BuildError('unsupported', `not supported yet: a context from ${redact(path)}`, { hint: 'fetch it into a directory' });
+  if (path === '-') return { kind: 'stdin' };
+  const remote = parseRemote(path);
+  if (remote !== undefined) return remote;
   checkDirectory('context', path);
   return path;
 }

@@ -1,5 +1,6 @@
 import { Command, CommanderError, Option } from 'commander';
 import { BuildError } from '../base/errors.js';
+import { parseCall } from './call.js';
 import type { CliContext } from './context.js';
 import { BUILD_FLAGS, type FlagRow } from './flag-table.js';
 import type { RawBuildFlags } from './flags.js';
@@ -8,7 +9,7 @@ import { tsbuildVersion } from './version.js';
 
 const COMMANDS = ['images', 'inspect', 'history', 'load', 'save', 'rmi', 'version', 'help'];
 const EPILOGUE = `
-Exit status: 0 done; 1 a step failed or an input is missing; 2 usage or Dockerfile error; 3 image not to be had;
+Exit status: 0 done; 1 a step failed, an input is missing, or --check has warnings; 2 usage or Dockerfile error; 3 image not to be had;
 5 missing privilege; 125 a fault of tsbuild; 130, 143 stopped by a signal.`;
 
 /**
@@ -16,20 +17,33 @@ Exit status: 0 done; 1 a step failed or an input is missing; 2 usage or Dockerfi
  * version load nothing.
  *
  * @param args without the names of node and script
+ * @returns the exit status of a command that did what it was asked for: 1 of a check that has warnings
  * @throws BuildError for everything that the user can cause
  */
-export async function runCli(args: readonly string[], context: CliContext): Promise<void> {
+export async function runCli(args: readonly string[], context: CliContext): Promise<number> {
   const isBuild = !COMMANDS.includes(args[0] ?? '');
   const { args: own, ignored } = isBuild ? takeForeignFlags(args) : { args: [...args], ignored: [] };
   try {
-    await createProgram(context, ignored).parseAsync(own, { from: 'user' });
+    let status = 0;
+    await createProgram({ context, ignored, finish: (given) => (status = given) }).parseAsync(own, { from: 'user' });
+    return status;
   } catch (error) {
     if (!(error instanceof CommanderError)) throw error;
     if (error.exitCode !== 0) throw toUsageError(error);
+    return 0;
   }
 }
 
-function createProgram(context: CliContext, ignored: readonly string[]): Command {
+interface BuildSettings {
+  readonly context: CliContext;
+  /** Flags of other builders that were given and change nothing. */
+  readonly ignored: readonly string[];
+  /** Takes the exit status of a command that did what it was asked for. */
+  readonly finish: (status: number) => void;
+}
+
+function createProgram(settings: BuildSettings): Command {
+  const { context } = settings;
   const program = new Command('tsbuild')
     .description('Builds container images from Dockerfiles: one command, no daemon.')
     .usage('[build] [options] PATH')
@@ -40,22 +54,28 @@ function createProgram(context: CliContext, ignored: readonly string[]): Command
     .configureOutput({ writeOut: (text) => context.stdout.write(text), writeErr: () => undefined, outputError: () => undefined })
     .configureHelp({ helpWidth: 120 })
     .addHelpText('after', EPILOGUE);
-  addBuild(program, context, ignored);
+  addBuild(program, settings);
   addImages(program, context);
   addTransfer(program, context);
   addVersion(program, context);
   return program;
 }
 
-function addBuild(program: Command, context: CliContext, ignored: readonly string[]): void {
+function addBuild(program: Command, { context, ignored, finish }: BuildSettings): void {
   const command = program
     .command('build [path]', { isDefault: true })
     .usage('[options] PATH')
     .description('build an image from the directory PATH');
   for (const row of BUILD_FLAGS) command.addOption(toOption(row));
   command.action(async (path: string | undefined, flags: RawBuildFlags) => {
-    const { runBuild } = await import('./commands/build.js');
-    await runBuild({ path, flags, ignored }, context);
+    const call = parseCall(flags);
+    if (call.method === 'build') {
+      const { runBuild } = await import('./commands/build.js');
+      await runBuild({ path, flags, ignored }, context);
+    } else {
+      const { runCall } = await import('./commands/check.js');
+      finish(await runCall({ path, flags, call }, context));
+    }
   });
 }
 

@@ -2,6 +2,9 @@ import { accessSync, constants, existsSync, mkdirSync, renameSync, rmSync, statS
 import { dirname, resolve } from 'node:path';
 import { BuildError, systemErrorText } from '../base/errors.js';
 import { formatBytes, formatDuration } from '../base/format.js';
+import type { Image } from '../image/image.js';
+import type { Digest } from '../oci/digest.js';
+import { formatPlatform } from '../oci/platform.js';
 import { formatReference, parseReference } from '../oci/reference.js';
 import { redact } from './redact.js';
 import type { BuildResult } from '../options.js';
@@ -35,37 +38,61 @@ function checkPlace(flag: string, path: string): void {
 
 /** Writes `--iidfile` and `--metadata-file`. @throws BuildError `environment` */
 export function writeResultFiles(request: BuildRequest, result: BuildResult): void {
-  if (request.iidFile !== undefined && result.image !== undefined) publish(request.iidFile, result.image.manifest.config.digest);
+  const id = resultId(result);
+  if (request.iidFile !== undefined && id !== undefined) publish(request.iidFile, id);
   if (request.metadataFile !== undefined) publish(request.metadataFile, `${JSON.stringify(toMetadata(request, result), undefined, 2)}\n`);
 }
 
-/** The keys of buildx, and under `tsbuild.` what it has none for. A build whose outputs are file trees has no image to describe. */
+/** What docker calls the image id: the digest of the config, or that of the index. */
+export function resultId({ image, index }: BuildResult): Digest | undefined {
+  return index?.digest ?? image?.manifest.config.digest;
+}
+
+/**
+ * The keys of buildx, and under `tsbuild.` what it has none for. A build whose outputs are file trees has no image to describe; an index has no
+ * config.
+ */
 export function toMetadata(request: BuildRequest, result: BuildResult): Record<string, unknown> {
   const names = imageNames(request);
-  const { image } = result;
   return {
-    ...(image === undefined
-      ? {}
-      : {
-          'containerimage.config.digest': image.manifest.config.digest,
-          'containerimage.descriptor': { ...image.descriptor, platform: { architecture: image.config.architecture, os: image.config.os } },
-          'containerimage.digest': image.descriptor.digest,
-        }),
+    ...describe(result),
     ...(names.length === 0 ? {} : { 'image.name': names.join(',') }),
     'tsbuild.timings': { ...result.timings, steps: result.timings.steps.map((step) => ({ ...step, text: redact(step.text) })) },
     'tsbuild.warnings': result.warnings.map(redact),
   };
 }
 
+function describe({ image, index }: BuildResult): Record<string, unknown> {
+  if (index !== undefined) return { 'containerimage.descriptor': index, 'containerimage.digest': index.digest };
+  if (image === undefined) return {};
+  const { architecture, os, variant } = image.config;
+  return {
+    'containerimage.config.digest': image.manifest.config.digest,
+    'containerimage.descriptor': {
+      ...image.descriptor,
+      platform: { architecture, os, ...(variant === undefined ? {} : { variant }) },
+    },
+    'containerimage.digest': image.descriptor.digest,
+  };
+}
+
 /** The last words of a build on standard error: what was made, how large it is, how long it took. */
 export function summarize(request: BuildRequest, result: BuildResult): string {
-  const { image } = result;
+  const { image, images, index } = result;
   const total = formatDuration(result.timings.totalMs);
-  if (image === undefined) return `built in ${total}\n`;
-  const sizeBytes = image.layers.reduce((sum, layer) => sum + layer.descriptor.size, 0);
-  const layers = image.layers.length === 1 ? '1 layer' : `${image.layers.length} layers`;
   const names = imageNames(request).map((name) => `  ${name}\n`);
-  return `built ${image.descriptor.digest} in ${total}\n${names.join('')}  ${layers}, ${formatBytes(sizeBytes)}, image id ${image.manifest.config.digest}\n`;
+  if (index !== undefined) {
+    const lines = images.map((one) => `  ${formatPlatform(one.config)}: ${contents(one)}, ${one.descriptor.digest}\n`);
+    return `built index ${index.digest} in ${total}\n${names.join('')}${lines.join('')}`;
+  }
+  if (image === undefined) return `built in ${total}\n`;
+  return `built ${image.descriptor.digest} in ${total}\n${names.join('')}  ${contents(image)}, image id ${image.manifest.config.digest}\n`;
+}
+
+/** `3 layers, 12.3 MB` */
+function contents({ layers }: Image): string {
+  const sizeBytes = layers.reduce((sum, layer) => sum + layer.descriptor.size, 0);
+  return `${layers.length === 1 ? '1 layer' : `${layers.length} layers`}, ${formatBytes(sizeBytes)}`;
 }
 
 function imageNames(request: BuildRequest): string[] {

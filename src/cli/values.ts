@@ -1,9 +1,12 @@
+import { statSync } from 'node:fs';
 import { ipVersion } from '../base/ip.js';
 import { BuildError } from '../base/errors.js';
+import { parseGitRemote } from '../base/git-url.js';
 import { parseSize } from '../base/size.js';
 import { parseDigest } from '../oci/digest.js';
 import { isTag } from '../oci/reference.js';
-import { hostPlatform, formatPlatform, parsePlatform, samePlatform } from '../oci/platform.js';
+import { hostPlatform, formatPlatform, parsePlatform } from '../oci/platform.js';
+import type { Platform } from '../oci/types.js';
 import type { NamedContext, Ulimit } from '../options.js';
 import { didYouMean } from '../base/suggest.js';
 import { redact } from './redact.js';
@@ -87,15 +90,16 @@ export function parseNetwork(text: string): 'host' | 'none' {
   throw usage('--network', text, 'want host, none or default');
 }
 
-/** @throws BuildError `unsupported` for any platform but the host's */
-export function checkPlatform(text: string): void {
-  const host = hostPlatform();
-  for (const one of text.split(',')) {
-    if (one === 'local' || samePlatform(parsePlatform(one), host)) continue;
-    throw new BuildError('unsupported', `not supported yet: --platform ${one}`, {
-      hint: `this machine builds for ${formatPlatform(host)}`,
-    });
-  }
+/**
+ * Platforms separated by commas, each once; `local` is this machine's.
+ * @throws BuildError `usage`
+ */
+export function parsePlatforms(texts: readonly string[]): Platform[] {
+  const platforms = texts
+    .flatMap((text) => text.split(','))
+    .map((text) => text.trim())
+    .map((text) => (text === 'local' ? hostPlatform() : parsePlatform(text)));
+  return [...new Map(platforms.map((platform) => [formatPlatform(platform), platform])).values()];
 }
 
 /** Whole seconds since 1970. */
@@ -105,19 +109,42 @@ export function parseEpoch(source: string, text: string): number {
   throw new BuildError('usage', `invalid ${source} ${JSON.stringify(text)}: want whole seconds since 1970`);
 }
 
-const REMOTE = /^(?:https?|git|ssh|file):\/\/|^git@|^(?:target|input):/;
-
-/** `NAME=VALUE` of `--build-context`: a directory, `oci-layout://DIR[:TAG][@DIGEST]` or `docker-image://REFERENCE`. */
+/**
+ * `NAME=VALUE` of `--build-context`: a directory, `oci-layout://DIR[:TAG][@DIGEST]`, `docker-image://REFERENCE`, a git repository or the http URL of an
+ * archive.
+ */
 export function parseBuildContext(text: string): readonly [name: string, context: NamedContext] {
-  const [name, value] = splitPair(text);
+  const [given, value] = splitPair(text);
+  const name = toContextName(given);
   if (name === '' || value === undefined || value === '') throw usage('--build-context', text, 'want NAME=VALUE');
-  if (name.includes('::')) throw new BuildError('unsupported', '--build-context for one platform (NAME::PLATFORM) is not supported yet');
   if (name === 'scratch' || name === 'context') throw usage('--build-context', text, `${name} cannot be replaced`);
   const [, scheme, rest = ''] = /^(docker-image|oci-layout):\/\/(.*)$/.exec(value) ?? [];
   if (scheme === 'docker-image') return [name, { kind: 'image', reference: rest }];
   if (scheme === 'oci-layout') return [name, parseLayoutContext(text, rest)];
-  if (REMOTE.test(value)) throw new BuildError('unsupported', `--build-context from ${JSON.stringify(redact(value))} is not supported yet`);
+  const remote = parseRemote(value);
+  if (remote !== undefined) return [name, remote];
+  if (/^(?:target|input):/.test(value))
+    throw new BuildError('unsupported', `--build-context from ${JSON.stringify(value)} is not supported yet`);
   return [name, { kind: 'directory', path: value.replace(/^local:/, '') }];
+}
+
+/**
+ * What is fetched: a git repository, or what an http URL leads to. A directory of that name comes first, since `github.com/owner/repo` may be one.
+ * @throws BuildError `usage` for a repository with a query that is wrong
+ */
+export function parseRemote(text: string): Extract<NamedContext, { kind: 'http' | 'git' }> | undefined {
+  if (statSync(text, { throwIfNoEntry: false })?.isDirectory() === true) return undefined;
+  const remote = parseGitRemote(text, 'context');
+  if (remote !== undefined) return { kind: 'git', remote };
+  if (!/^https?:\/\//.test(text)) return undefined;
+  if (!URL.canParse(text)) throw new BuildError('usage', `invalid URL ${JSON.stringify(redact(text))}`);
+  return { kind: 'http', url: text };
+}
+
+/** `NAME::linux/arm64` is for that platform only. */
+function toContextName(given: string): string {
+  const [, name, platform] = /^(.*?)::(.*)$/.exec(given) ?? [];
+  return name === undefined || platform === undefined ? given : `${name}::${formatPlatform(parsePlatform(platform))}`;
 }
 
 function parseLayoutContext(text: string, rest: string): NamedContext {

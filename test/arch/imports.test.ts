@@ -25,8 +25,8 @@ const ALLOWED: Record<string, readonly string[]> = {
   image: ['base', 'oci', 'tar', 'store', 'os', 'type:plan'],
   output: ['base', 'oci', 'tar', 'store', 'image', 'type:snapshot'],
   cli: ['base', 'oci', 'store', 'output', 'image', 'lint', 'type:parse', 'type:events', 'type:options', 'os'],
-  events: ['type:base', 'type:oci'],
-  options: ['type:base', 'type:events', 'type:image', 'type:oci', 'type:output'],
+  events: ['type:base', 'type:lint', 'type:oci'],
+  options: ['type:base', 'type:events', 'type:image', 'type:lint', 'type:oci', 'type:output'],
 };
 
 const PACKAGE_HOMES: Record<string, readonly string[]> = {

@@ -33,8 +33,16 @@ async function run(args: readonly string[], env: Readonly<Record<string, string>
     signal: new AbortController().signal,
     build: ({ onEvent: _sink, signal: _signal, ...asked }) => {
       options = asked;
-      return Promise.resolve({ image: undefined, timings: { totalMs: 0, steps: [] }, warnings: [] });
+      return Promise.resolve({
+        image: undefined,
+        images: [],
+        index: undefined,
+        timings: { totalMs: 0, steps: [] },
+        warnings: [],
+        checks: [],
+      });
     },
+    inspection: () => Promise.reject(new Error('no inspection')),
   };
   const error: unknown = await runCli(
     args.map((arg) => arg.replaceAll('DIR', dir)),
@@ -53,6 +61,13 @@ async function optionsOf(args: readonly string[], env: Readonly<Record<string, s
 }
 
 describe('tsbuild build', () => {
+  it('builds for DOCKER_DEFAULT_PLATFORM, unless a flag says otherwise', async () => {
+    const env = { DOCKER_DEFAULT_PLATFORM: 'linux/riscv64' };
+    expect((await optionsOf([], env))?.platforms).toEqual([{ os: 'linux', architecture: 'riscv64' }]);
+    expect((await optionsOf(['--platform', 'linux/386'], env))?.platforms).toEqual([{ os: 'linux', architecture: '386' }]);
+    expect((await optionsOf([], { DOCKER_DEFAULT_PLATFORM: '' }))?.platforms).toBeUndefined();
+  });
+
   it('is the command when none is named', async () => {
     expect(await optionsOf(['build'])).toEqual(await optionsOf([]));
     expect((await optionsOf([]))?.context).toBe(dir);
@@ -66,6 +81,11 @@ describe('tsbuild build', () => {
     ['--file -', ['--file', '-'], { file: '-' }],
     ['--build-arg', ['--build-arg', 'A=1', '--build-arg=B', '--build-arg', 'NONE'], { buildArgs: { A: '1', B: 'env' } }],
     ['--target', ['--target', 'stage'], { target: 'stage' }],
+    [
+      '--platform',
+      ['--platform', 'linux/s390x,linux/386'],
+      { platforms: ['s390x', '386'].map((architecture) => ({ os: 'linux', architecture })) },
+    ],
     ['--label', ['--label', 'a=1', '--label', 'b'], { labels: { a: '1', b: '' } }],
     ['--annotation', ['--annotation', 'manifest:a=1'], { annotations: { a: '1' } }],
     ['--network default', ['--network', 'default'], { network: 'host' }],
@@ -120,6 +140,7 @@ describe('tsbuild build', () => {
 
   it.each<[string, string[], Record<string, string>, Partial<BuildOptions>]>([
     ['of the environment', [], { SOURCE_DATE_EPOCH: '7' }, { buildArgs: { SOURCE_DATE_EPOCH: '7' } }],
+    ['of the environment, by name', [], { SOURCE_DATE_EPOCH: 'context' }, { buildArgs: { SOURCE_DATE_EPOCH: 'context' } }],
     ['that is empty', [], { SOURCE_DATE_EPOCH: '' }, { buildArgs: {} }],
     [
       'of the flag',
@@ -132,13 +153,22 @@ describe('tsbuild build', () => {
     expect(await optionsOf(args, env)).toMatchObject(expected);
   });
 
+  it.each([
+    ['-', { kind: 'stdin' }],
+    ['https://host/x.tar.gz?a=b', { kind: 'http', url: 'https://host/x.tar.gz?a=b' }],
+    ['https://host/x.git#main:sub', { kind: 'git', remote: { url: 'https://host/x.git', ref: 'main', subdir: 'sub', submodules: true } }],
+    ['github.com/owner/repo', { kind: 'git', remote: { url: 'https://github.com/owner/repo', submodules: true } }],
+    ['git@host:repo', { kind: 'git', remote: { url: 'git@host:repo', submodules: true } }],
+  ])('takes the context %s', async (path, context) => {
+    expect((await run([path])).options).toMatchObject({ context });
+  });
+
   it.each<[string, string[], string, string]>([
     ['no context', [], 'usage', 'the context directory is missing\nusage: tsbuild [build] [options] PATH'],
     ['two contexts', ['DIR', 'DIR'], 'usage', 'too many arguments'],
     ['a context that is not there', ['DIR/none'], 'input', 'does not exist'],
     ['a context that is a file', ['DIR/Dockerfile'], 'input', 'is not a directory'],
-    ['standard input', ['-'], 'unsupported', 'not supported yet'],
-    ['a URL', ['https://user:secret@host/x.git'], 'unsupported', 'https://***@host/x.git'],
+    ['a repository with a wrong query', ['https://user:secret@host/x.git?reff=x'], 'usage', 'unexpected query "reff"'],
     ['an unknown flag', ['--nonsense', 'DIR'], 'usage', "unknown option '--nonsense'"],
     ['a flag without value', ['DIR', '-t'], 'usage', "option '-t, --tag <name>' argument missing"],
     ['a bad tag', ['-t', 'Upper', 'DIR'], 'usage', 'upper-case'],
@@ -151,14 +181,12 @@ describe('tsbuild build', () => {
     ['a bad toggle', ['--no-cache=maybe', 'DIR'], 'usage', 'want true or false'],
     ['a build context that is not there', ['--build-context', 'a=DIR/none', 'DIR'], 'input', 'build context'],
     ['--push', ['--push', 'DIR'], 'unsupported', 'not supported yet: --push'],
-    ['--secret', ['--secret', 'id=a', 'DIR'], 'unsupported', 'not supported yet: --secret'],
-    ['--ssh', ['--ssh=default', 'DIR'], 'unsupported', 'not supported yet: --ssh'],
     ['--cache-from', ['--cache-from', 'x', 'DIR'], 'unsupported', 'not supported yet: --cache-from'],
     ['--cache-to', ['--cache-to=type=gha', 'DIR'], 'unsupported', 'not supported yet: --cache-to'],
     ['--squash', ['--squash', 'DIR'], 'unsupported', 'not supported yet: --squash'],
     ['--provenance', ['--provenance=mode=max', 'DIR'], 'unsupported', 'not supported yet: --provenance'],
     ['-v', ['-v', '/a:/b', 'DIR'], 'unsupported', 'not supported yet: --volume'],
-    ['--platform of another machine', ['--platform', 'linux/s390x', 'DIR'], 'unsupported', 'not supported yet: --platform linux/s390x'],
+    ['--platform that is none', ['--platform', 'linux/', 'DIR'], 'usage', 'invalid platform "linux/"'],
   ])('refuses %s', async (_, args, kind, reason) => {
     const { error, options } = await run(args);
     expect(error).toBeInstanceOf(BuildError);

@@ -46,7 +46,7 @@ describe.skipIf(!hasBundle)('the built CLI', () => {
   it.each([
     [['--nonsense'], 2, 'ERROR: unknown option \'--nonsense\'\nhint: "tsbuild --help" lists what there is\n'],
     [['--tga', 'x', '.'], 2, "ERROR: unknown option '--tga'\nhint: did you mean --tag?\n"],
-    [['--secret', 'id=x', '.'], 2, 'ERROR: not supported yet: --secret\n'],
+    [['--cache-from', 'x', '.'], 2, 'ERROR: not supported yet: --cache-from\n'],
     [[], 2, 'ERROR: the context directory is missing\nusage: tsbuild [build] [options] PATH\nhint: for this directory: tsbuild .\n'],
     [['/none/such'], 1, 'ERROR: context "/none/such" does not exist\n'],
   ])('%j ends with status %d', (args, status, stderr) => {

@@ -23,7 +23,10 @@ const { image } = assembleImage({
 });
 const RESULT: BuildResult = {
   image,
+  images: [image],
+  index: undefined,
   timings: { totalMs: 1234, steps: [{ stepId: '0.1', text: 'COPY a /', durationMs: 5 }] },
+  checks: [],
   warnings: ['careful'],
 };
 
@@ -45,11 +48,24 @@ describe('results', () => {
   });
 
   it('has no image to describe when there is none', () => {
-    const none = { ...RESULT, image: undefined };
+    const none = { ...RESULT, image: undefined, images: [] };
     expect(Object.keys(toMetadata(request({ options: { context: '.' } }), none))).toEqual(['tsbuild.timings', 'tsbuild.warnings']);
     expect(summarize(request(), none)).toBe('built in 1.23s\n');
     writeResultFiles(request({ iidFile: join(dir, 'no-image') }), none);
     expect(existsSync(join(dir, 'no-image'))).toBe(false);
+  });
+
+  it('describes an index by itself alone', () => {
+    const index = { mediaType: MediaType.ociIndex, digest: digestOf('index'), size: 5 };
+    const several = { ...RESULT, image: undefined, images: [image, image], index };
+    const metadata = toMetadata(request(), several);
+    expect(metadata).toMatchObject({ 'containerimage.descriptor': index, 'containerimage.digest': index.digest });
+    expect(metadata).not.toHaveProperty(['containerimage.config.digest']);
+    const iidFile = join(dir, 'index-id');
+    writeResultFiles(request({ iidFile }), several);
+    expect(readFileSync(iidFile, 'utf8')).toBe(index.digest);
+    const line = `  linux/amd64: 1 layer, 1.23 MB, ${image.descriptor.digest}\n`;
+    expect(summarize(request({ options: { context: '.' } }), several)).toBe(`built index ${index.digest} in 1.23s\n${line}${line}`);
   });
 
   it('writes files whole, with their directories', () => {

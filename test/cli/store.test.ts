@@ -7,6 +7,7 @@ import type { CliContext } from '../../src/cli/context.js';
 import { runCli } from '../../src/cli/program.js';
 import type { Image } from '../../src/image/image.js';
 import { hexOf } from '../../src/oci/digest.js';
+import { formatPlatform, hostPlatform } from '../../src/oci/platform.js';
 import { Store } from '../../src/store/store.js';
 import { missingProgram } from '../helpers/cli.js';
 import { storeImage } from '../helpers/stored-image.js';
@@ -48,6 +49,7 @@ async function run(command: string, ...args: string[]): Promise<Output> {
     stderr: { write: (text: string) => (stderr += text) },
     signal: new AbortController().signal,
     build: () => Promise.reject(new Error('no build')),
+    inspection: () => Promise.reject(new Error('no inspection')),
   };
   const rooted = args.includes('--root') ? args : ['--root', root, ...args];
   await runCli([command, ...rooted], context);
@@ -83,6 +85,7 @@ describe('images, inspect, history', () => {
         names: ['docker.io/library/app:1', 'registry.example/team/app:2'],
         id,
         digest: image.descriptor.digest,
+        platforms: [formatPlatform(hostPlatform())],
         created: '2024-05-06T07:08:09Z',
         sizeBytes: image.layers.reduce((sum, layer) => sum + layer.descriptor.size, 0),
       },

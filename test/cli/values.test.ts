@@ -1,7 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { formatPlatform, hostPlatform } from '../../src/oci/platform.js';
 import {
-  checkPlatform,
   parseAnnotations,
   parseBuildContext,
   parseEpoch,
@@ -9,6 +8,7 @@ import {
   parseMemorySize,
   parseNetwork,
   parsePairs,
+  parsePlatforms,
   parseUlimit,
 } from '../../src/cli/values.js';
 
@@ -126,15 +126,19 @@ describe('parseNetwork', () => {
   });
 });
 
-describe('checkPlatform', () => {
+describe('parsePlatforms', () => {
   const host = formatPlatform(hostPlatform());
-  it.each([host, 'local', `${host},local`])('takes %s', (text) => {
-    expect(() => checkPlatform(text)).not.toThrow();
-  });
-  it.each(['linux/s390x', `${host},linux/s390x`, 'windows/amd64'])('has not %s yet', (text) => {
-    expect(() => checkPlatform(text)).toThrow(
-      expect.objectContaining({ kind: 'unsupported', message: expect.stringContaining('not supported yet: --platform') as string }),
-    );
+  it.each([
+    [['local'], [host]],
+    [[`${host},local`, host], [host]],
+    [
+      ['linux/s390x, linux/arm64/v8', 'linux/arm'],
+      ['linux/s390x', 'linux/arm64', 'linux/arm/v7'],
+    ],
+    [['linux/aarch64,linux/arm64'], ['linux/arm64']],
+  ])('%j', (texts, expected) => expect(parsePlatforms(texts).map(formatPlatform)).toEqual(expected));
+  it.each(['', 'linux/amd64,', 'linux/', 'a/b/c/d', 'linux/ä'])('refuses %j', (text) => {
+    expect(() => parsePlatforms([text])).toThrow(expect.objectContaining({ kind: 'usage' }));
   });
 });
 
@@ -152,6 +156,8 @@ describe('parseBuildContext', () => {
     ['src=../src', ['src', { kind: 'directory', path: '../src' }]],
     ['src=local:../src', ['src', { kind: 'directory', path: '../src' }]],
     ['src=a=b', ['src', { kind: 'directory', path: 'a=b' }]],
+    ['src=https://host/x.tgz', ['src', { kind: 'http', url: 'https://host/x.tgz' }]],
+    ['src=https://host/x.git#v1', ['src', { kind: 'git', remote: { url: 'https://host/x.git', ref: 'v1', submodules: true } }]],
     ['base=docker-image://alpine:3', ['base', { kind: 'image', reference: 'alpine:3' }]],
     ['base=oci-layout://dir', ['base', { kind: 'oci-layout', path: 'dir' }]],
     ['base=oci-layout:///abs/dir:1.0', ['base', { kind: 'oci-layout', path: '/abs/dir', tag: '1.0' }]],
@@ -168,8 +174,9 @@ describe('parseBuildContext', () => {
     ['x=', 'usage'],
     ['scratch=dir', 'usage'],
     ['context=dir', 'usage'],
-    ['x::linux/arm64=dir', 'unsupported'],
-    ['x=https://u:p@host/x.git', 'unsupported'],
+    ['x::linux/arm64/v8/x=dir', 'usage'],
+    ['::linux/arm64', 'usage'],
+    ['x=https://u:p@host/x.git?branch=a&tag=b', 'usage'],
     ['x=target:y', 'unsupported'],
     ['x=oci-layout://', 'usage'],
     ['x=oci-layout://dir:-x', 'usage'],

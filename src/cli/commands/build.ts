@@ -1,7 +1,7 @@
 import type { CliContext } from '../context.js';
 import { toBuildRequest, type RawBuildFlags } from '../flags.js';
 import { startProgress } from '../progress/progress.js';
-import { checkResultFiles, summarize, writeResultFiles } from '../results.js';
+import { checkResultFiles, resultId, summarize, writeResultFiles } from '../results.js';
 
 export interface BuildCommand {
   readonly path: string | undefined;
@@ -19,5 +19,6 @@ export async function runBuild({ path, flags, ignored }: BuildCommand, context: 
   const result = await context.build({ ...request.options, onEvent: progress.sink, signal: context.signal }).finally(() => progress.stop());
   writeResultFiles(request, result);
   if (request.progress !== 'quiet') context.stderr.write(summarize(request, result));
-  if (request.printId && result.image !== undefined) context.stdout.write(`${result.image.manifest.config.digest}\n`);
+  const id = resultId(result);
+  if (request.printId && id !== undefined) context.stdout.write(`${id}\n`);
 }

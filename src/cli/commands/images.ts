@@ -1,6 +1,7 @@
 import { BuildError } from '../../base/errors.js';
-import { readImage } from '../../image/read.js';
+import { imageForHost, readImageOrIndex } from '../../image/read.js';
 import { formatBytes } from '../../base/format.js';
+import { formatPlatform } from '../../oci/platform.js';
 import { familiarRepository, parseReference } from '../../oci/reference.js';
 import type { Store, StoredImage } from '../../store/store.js';
 import type { CliContext } from '../context.js';
@@ -17,6 +18,8 @@ interface ImageRow {
   readonly names: readonly string[];
   readonly id: string;
   readonly digest: string;
+  /** `linux/amd64`; several of an index. */
+  readonly platforms: readonly string[];
   readonly created: string | undefined;
   readonly sizeBytes: number;
 }
@@ -32,12 +35,18 @@ export async function listImages(flags: ImagesFlags, context: CliContext): Promi
   context.stdout.write(flags.json === true ? `${JSON.stringify(rows, undefined, 2)}\n` : flags.quiet === true ? ids(rows) : table(rows));
 }
 
-/** `undefined` for an entry that is no image for this machine; a damaged one is told and does not hide the others. */
+/** `undefined` for an entry that cannot be read; a damaged one is told and does not hide the others. */
 async function toRow(store: Store, stored: StoredImage, context: CliContext): Promise<ImageRow | undefined> {
   try {
-    const image = await readImage(store, stored.descriptor);
-    const { created } = image.config;
-    return { names: stored.references, id: imageId(image), digest: stored.descriptor.digest, created, sizeBytes: layerBytes(image) };
+    const image = await readImageOrIndex(store, stored.descriptor);
+    return {
+      names: stored.references,
+      id: imageId(image),
+      digest: stored.descriptor.digest,
+      platforms: image.images.map(({ config }) => formatPlatform(config)),
+      created: imageForHost(image).config.created,
+      sizeBytes: layerBytes(image),
+    };
   } catch (error) {
     if (!(error instanceof BuildError)) throw error;
     context.stderr.write(`WARNING: ${stored.references[0] ?? stored.descriptor.digest}: ${error.message}\n`);

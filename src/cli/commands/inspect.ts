@@ -3,7 +3,7 @@ import type { Image } from '../../image/image.js';
 import type { HistoryEntry } from '../../oci/types.js';
 import type { CliContext } from '../context.js';
 import { formatAge, formatTable } from '../table.js';
-import { openStore, readNamed } from './store-image.js';
+import { openStore, readNamed, readNamedImage } from './store-image.js';
 
 const SHOWN_CREATED_BY = 80;
 
@@ -15,15 +15,17 @@ export interface HistoryFlags extends InspectFlags {
   readonly json?: boolean;
 }
 
-/** `tsbuild inspect` */
+/** `tsbuild inspect`: an image by its three JSON documents, an index by its own and those of its images. */
 export async function inspectImage(name: string, flags: InspectFlags, context: CliContext): Promise<void> {
-  const { descriptor, manifest, config } = await readNamed(await openStore(flags.root), name);
-  context.stdout.write(`${JSON.stringify({ descriptor, manifest, config }, undefined, 2)}\n`);
+  const { descriptor, images, index } = await readNamed(await openStore(flags.root), name);
+  const documents = images.map((image) => ({ descriptor: image.descriptor, manifest: image.manifest, config: image.config }));
+  const shown = index === undefined ? { ...documents[0], descriptor } : { descriptor, index, images: documents };
+  context.stdout.write(`${JSON.stringify(shown, undefined, 2)}\n`);
 }
 
 /** `tsbuild history`: the newest first */
 export async function showHistory(name: string, flags: HistoryFlags, context: CliContext): Promise<void> {
-  const rows = toHistory(await readNamed(await openStore(flags.root), name)).toReversed();
+  const rows = toHistory(await readNamedImage(await openStore(flags.root), name)).toReversed();
   if (flags.json === true) {
     context.stdout.write(`${JSON.stringify(rows, undefined, 2)}\n`);
     return;

@@ -1,5 +1,5 @@
 import { BuildError } from '../../base/errors.js';
-import { readImage } from '../../image/read.js';
+import { imageForHost, readImageOrIndex } from '../../image/read.js';
 import { formatReference, parseReference } from '../../oci/reference.js';
 import { checkOutput } from '../../output/check.js';
 import { saveDockerArchive } from '../../output/docker-archive.js';
@@ -18,7 +18,7 @@ export interface SaveFlags {
 
 const FORMATS = ['docker-archive', 'oci-archive', 'oci-dir'] as const;
 
-/** `tsbuild save` */
+/** `tsbuild save`; an archive of docker holds the one image of an index that is for this machine. */
 export async function saveImages(names: readonly string[], flags: SaveFlags, context: CliContext): Promise<void> {
   const format = parseWord('--format', flags.format ?? 'docker-archive', FORMATS);
   const dest = flags.output ?? '-';
@@ -30,7 +30,11 @@ export async function saveImages(names: readonly string[], flags: SaveFlags, con
   const images = await collect(store, names);
   switch (format) {
     case 'docker-archive':
-      await saveDockerArchive(store, images, dest);
+      await saveDockerArchive(
+        store,
+        images.map((named) => ({ ...named, image: imageForHost(named.image) })),
+        dest,
+      );
       break;
     case 'oci-archive':
       await saveOciArchive(store, images, dest);
@@ -43,12 +47,12 @@ export async function saveImages(names: readonly string[], flags: SaveFlags, con
   if (dest !== '-') context.stderr.write(`saved ${images.length === 1 ? '1 image' : `${images.length} images`} to ${dest}\n`);
 }
 
-/** One entry for each image, with all of the given names that it has. */
+/** One entry for each image or index, with all of the given names that it has. */
 async function collect(store: Store, names: readonly string[]): Promise<NamedImage[]> {
   const images = new Map<string, { image: NamedImage['image']; names: string[] }>();
   for (const name of names) {
     const found = await findImage(store, name);
-    const image = await readImage(store, found.descriptor);
+    const image = await readImageOrIndex(store, found.descriptor);
     const entry = images.get(image.descriptor.digest) ?? { image, names: [] };
     images.set(image.descriptor.digest, entry);
     if (found.reference !== undefined) entry.names.push(formatReference(parseReference(found.reference)));

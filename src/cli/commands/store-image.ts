@@ -1,6 +1,7 @@
 import { BuildError } from '../../base/errors.js';
-import { readImage } from '../../image/read.js';
 import type { Image } from '../../image/image.js';
+import type { ImageOrIndex } from '../../image/index.js';
+import { imageForHost, readImageOrIndex } from '../../image/read.js';
 import { hexOf } from '../../oci/digest.js';
 import { formatReference, parseReference } from '../../oci/reference.js';
 import type { Descriptor } from '../../oci/types.js';
@@ -35,18 +36,30 @@ export async function findImage(store: Store, text: string): Promise<FoundImage>
   throw new BuildError('input', `no image "${text}" in the store`, { hint: '"tsbuild images" lists what is there' });
 }
 
-export async function readNamed(store: Store, text: string): Promise<Image> {
-  return readImage(store, (await findImage(store, text)).descriptor);
+export async function readNamed(store: Store, text: string): Promise<ImageOrIndex> {
+  return readImageOrIndex(store, (await findImage(store, text)).descriptor);
 }
 
-/** Hex digits of the config's digest, which is what docker calls the image id. */
-export function imageId(image: Image): string {
-  return hexOf(image.manifest.config.digest);
+/** Of an index, the image for this machine, or the first. */
+export async function readNamedImage(store: Store, text: string): Promise<Image> {
+  return imageForHost(await readNamed(store, text));
 }
 
-/** Bytes of the blobs of all layers. */
-export function layerBytes(image: Image): number {
-  return image.layers.reduce((sum, layer) => sum + layer.descriptor.size, 0);
+/** Hex digits of the config's digest, which is what docker calls the image id; an index has its own digest. */
+export function imageId({ descriptor, images: [image], index }: ImageOrIndex): string {
+  return hexOf(index !== undefined || image === undefined ? descriptor.digest : image.manifest.config.digest);
+}
+
+/** Bytes of the blobs of all layers; of those that several images of an index share, once. */
+export function layerBytes({ images }: ImageOrIndex): number {
+  const [first] = images;
+  if (images.length === 1 && first !== undefined) return sumOf(first.layers.map((layer) => layer.descriptor.size));
+  const layers = images.flatMap((image) => image.layers);
+  return sumOf([...new Map(layers.map(({ descriptor }) => [descriptor.digest, descriptor.size])).values()]);
+}
+
+function sumOf(sizes: readonly number[]): number {
+  return sizes.reduce((sum, size) => sum + size, 0);
 }
 
 function tryReference(text: string): string | undefined {

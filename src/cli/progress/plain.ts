@@ -1,7 +1,9 @@
 import { formatBytes, formatDuration } from '../../base/format.js';
 import type { BuildEvent, StepInfo } from '../../events.js';
 import { shortDigest } from '../../oci/digest.js';
+import type { LintWarning } from '../../lint/warning.js';
 import { redact } from '../redact.js';
+import { formatChecks } from './checks.js';
 import { formatWarning } from './quiet.js';
 import { stepTitle, type Renderer } from './renderer.js';
 
@@ -27,7 +29,7 @@ export function plainRenderer(): Renderer {
   return {
     event: (event) => state.apply(event) + state.schedule(event.timeMs),
     tick: (timeMs) => state.schedule(timeMs),
-    end: () => state.flush(),
+    end: () => state.flush() + formatChecks(state.checks, { color: false }),
   };
 }
 
@@ -38,6 +40,7 @@ class PlainState {
   #lastNumber = 0;
   #exports: string[] = [];
   #heldWarnings = '';
+  readonly checks: LintWarning[] = [];
 
   /** Takes in what happened; returns what is not part of a step's block. */
   apply(event: BuildEvent): string {
@@ -64,6 +67,9 @@ class PlainState {
         return '';
       case 'warning':
         this.#heldWarnings += formatWarning(event);
+        return '';
+      case 'check':
+        this.checks.push(event.warning);
         return '';
       case 'build-finished':
         return this.flush();

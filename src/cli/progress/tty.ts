@@ -1,7 +1,9 @@
 import { formatBytes, formatDuration } from '../../base/format.js';
 import type { BuildEvent, StepInfo } from '../../events.js';
 import { shortDigest } from '../../oci/digest.js';
+import type { LintWarning } from '../../lint/warning.js';
 import { redact } from '../redact.js';
+import { formatChecks } from './checks.js';
 import { formatWarning } from './quiet.js';
 import { stepTitle, type Renderer } from './renderer.js';
 import { clip, displayWidth, justify, toVisible } from './width.js';
@@ -32,13 +34,14 @@ interface Row {
 interface TtyState {
   readonly rows: Map<string, Row>;
   readonly exports: string[];
+  readonly checks: LintWarning[];
   steps: number;
   finished: boolean;
 }
 
 /** Progress in place: finished steps with their times, running ones with their last lines, redrawn at most ten times a second. */
 export function ttyRenderer(options: TtyOptions): Renderer {
-  const state: TtyState = { rows: new Map(), exports: [], steps: 0, finished: false };
+  const state: TtyState = { rows: new Map(), exports: [], checks: [], steps: 0, finished: false };
   let drawn: readonly string[] = [];
   let drawnAtMs = Number.NEGATIVE_INFINITY;
   let nowMs = 0;
@@ -66,7 +69,7 @@ export function ttyRenderer(options: TtyOptions): Renderer {
       nowMs = timeMs;
       return draw(false);
     },
-    end: () => draw(true),
+    end: () => draw(true) + (state.checks.length === 0 ? '' : `\n${formatChecks(state.checks, options)}`),
   };
 }
 
@@ -95,6 +98,9 @@ function apply(state: TtyState, event: BuildEvent): void {
       return;
     case 'build-finished':
       state.finished = true;
+      return;
+    case 'check':
+      state.checks.push(event.warning);
       return;
     case 'warning':
       return;
