@@ -11,7 +11,7 @@ case $purpose in
   bench) wanted='runc:runc busybox:busybox-static buildah:buildah skopeo:skopeo mmdebstrap:mmdebstrap pigz:pigz openssl:openssl time:time' ;;
   test)
     wanted='runc:runc busybox:busybox-static skopeo:skopeo umoci:umoci buildah:buildah crun:crun mmdebstrap:mmdebstrap
-      tinyproxy:tinyproxy git:git ssh-agent:openssh-client xz:xz-utils bzip2:bzip2 zstd:zstd pigz:pigz setcap:libcap2-bin setfattr:attr jq:jq openssl:openssl python3:python3'
+      tinyproxy:tinyproxy git:git ssh-agent:openssh-client qemu-aarch64-static:qemu-user-static xz:xz-utils bzip2:bzip2 zstd:zstd pigz:pigz setcap:libcap2-bin setfattr:attr jq:jq openssl:openssl python3:python3'
     ;;
   *)
     echo "usage: .ci/setup.sh demo|test|bench" >&2

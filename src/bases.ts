@@ -112,19 +112,19 @@ export class Bases implements AsyncDisposable {
   }
 
   /** The manifest or index that a name stands for, its blobs in the store. */
-  async #locate({ key, platform, similarStage }: BaseRequest): Promise<Descriptor> {
-    const context = this.#contexts.get(fullName(key));
+  async #locate({ name, platform, similarStage }: BaseRequest): Promise<Descriptor> {
+    const context = this.#contexts.get(fullName(name));
     if (context?.kind === 'oci-layout') {
       // Of an index, nothing but what this build uses.
-      const descriptor = await chooseManifest({ root: context.path }, await findInLayout(context), platform);
+      const descriptor = await chooseManifest({ root: context.path }, await findInLayout({ ...context, platform }), platform);
       await importFromLayout(this.#store, { dir: context.path, descriptor, signal: this.#signal });
       return descriptor;
     }
-    const descriptor = await this.#store.find(fullName(context?.kind === 'image' ? context.reference : key));
+    const descriptor = await this.#store.find(fullName(context?.kind === 'image' ? context.reference : name));
     if (descriptor !== undefined) return descriptor;
-    if (context === undefined) checkImageName(key);
-    throw new BuildError('registry', `image "${key}" is not in the store`, {
-      hint: `${similarStage === undefined ? '' : `did you mean the stage "${similarStage}"? For an image: `}build it first (tsbuild -t ${key} …), load it (tsbuild load FILE), or name a layout: --build-context ${key}=oci-layout://DIR. Pulling from registries is not supported yet.`,
+    if (context === undefined) checkImageName(name);
+    throw new BuildError('registry', `image "${name}" is not in the store`, {
+      hint: `${similarStage === undefined ? '' : `did you mean the stage "${similarStage}"? For an image: `}build it first (tsbuild -t ${name} …), load it (tsbuild load FILE), or name a layout: --build-context ${name}=oci-layout://DIR. Pulling from registries is not supported yet.`,
     });
   }
 }

@@ -1,32 +1,48 @@
 import { assembleImage } from './image/assemble.js';
 import type { Image } from './image/image.js';
+import { assembleIndex, oneImage, type ImageOrIndex } from './image/index.js';
 import { MediaType, type Annotations, type HistoryEntry } from './oci/types.js';
 import type { Plan } from './plan/plan.js';
-import type { StageResult } from './stages.js';
+import type { StageResult, TargetResult } from './stages.js';
 import type { Store } from './store/store.js';
 
 export interface FinishRequest {
   readonly store: Store;
   readonly plan: Plan;
-  readonly target: StageResult;
-  /** For the manifest. */
+  /** For the manifests. */
   readonly annotations: Annotations;
   readonly epochSeconds: number | undefined;
 }
 
+/**
+ * The image of each target and, where wanted, the index of them, in the store.
+ * @param isIndex always true for several targets
+ */
+export async function finishImages(targets: readonly TargetResult[], request: FinishRequest & { isIndex: boolean }): Promise<ImageOrIndex> {
+  const images = await Promise.all(
+    targets.map(async (made) => ({ platform: made.target.platform, image: await finishImage(made, request) })),
+  );
+  const [only] = images;
+  if (!request.isIndex && only !== undefined) return oneImage(only.image);
+  const { made, indexBytes } = assembleIndex(images);
+  await request.store.putBlob(indexBytes, made.descriptor.mediaType);
+  return made;
+}
+
 /** Waits for the layers of the target and puts config and manifest beside them in the store. */
-export async function finishImage({ store, plan, target, annotations, epochSeconds }: FinishRequest): Promise<Image> {
-  const stage = plan.stages.find((candidate) => candidate.index === plan.target);
+export async function finishImage(made: TargetResult, { store, plan, annotations, epochSeconds }: FinishRequest): Promise<Image> {
+  const { target, base } = made;
+  const stage = plan.stages.find((candidate) => candidate.index === target.stage);
   if (stage === undefined) throw new Error('the plan lacks its target');
-  const layers = await Promise.all(target.history.flatMap(({ layer }) => (layer === undefined ? [] : [layer])));
+  const layers = await Promise.all(made.history.flatMap(({ layer }) => (layer === undefined ? [] : [layer])));
   const epoch = epochSeconds === undefined ? undefined : toTime(epochSeconds * 1000);
   const { image, configBytes, manifestBytes } = assembleImage({
-    ...(target.base === undefined ? {} : { base: target.base.config }),
-    baseLayers: target.base?.layers ?? [],
+    ...(base === undefined ? {} : { base: base.config }),
+    baseLayers: base?.layers ?? [],
     layers,
-    history: toHistory(target, epoch),
+    history: toHistory(made, epoch),
     config: stage.config,
-    platform: stage.platform,
+    platform: target.platform,
     ...(stage.author === undefined ? {} : { author: stage.author }),
     ...(epoch === undefined ? {} : { created: epoch }),
     annotations,

@@ -2,7 +2,8 @@ import type { Readable } from 'node:stream';
 import type { GitRemote } from './base/git-url.js';
 import type { EventSink } from './events.js';
 import type { Image } from './image/image.js';
-import type { Annotations, Platform } from './oci/types.js';
+import type { LintWarning } from './lint/warning.js';
+import type { Annotations, Descriptor, Platform } from './oci/types.js';
 import type { OutputSpec } from './output/output.js';
 
 /** What COPY and ADD read when they name nothing else. */
@@ -101,8 +102,14 @@ export interface StepTiming {
 
 /** What `build()` resolves to. */
 export interface BuildResult {
-  /** `undefined` when every output was a file tree (`local`, `tar`), which needs no image. */
+  /** The one image. `undefined` when there are several, or when every output was a file tree (`local`, `tar`), which needs none. */
   readonly image: Image | undefined;
+  /** One for each platform, in their order. */
+  readonly images: readonly Image[];
+  /** What names the images of several platforms. */
+  readonly index: Descriptor | undefined;
   readonly timings: { readonly totalMs: number; readonly steps: readonly StepTiming[] };
   readonly warnings: readonly string[];
+  /** What the rules of BuildKit's linter say of the stages that were built. */
+  readonly checks: readonly LintWarning[];
 }

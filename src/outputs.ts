@@ -1,11 +1,15 @@
+import { join } from 'node:path';
 import type { OutputDemand } from './demand.js';
 import type { Image } from './image/image.js';
+import type { ImageOrIndex } from './image/index.js';
 import { formatReference, parseReference } from './oci/reference.js';
-import type { OutputSpec } from './output/output.js';
+import type { Platform } from './oci/types.js';
+import type { OutputSpec, TreeOutput } from './output/output.js';
 import type { Progress } from './progress.js';
 import type { ViewLayer } from './snapshot/root-view.js';
 import { openRootView } from './snapshot/view.js';
 import type { Store } from './store/store.js';
+import { epochOf } from './times.js';
 
 function isTree({ type }: OutputSpec): boolean {
   return type === 'local' || type === 'tar';
@@ -23,14 +27,21 @@ export interface OutputRequest {
   readonly outputs: readonly OutputSpec[];
   readonly store: Store;
   /** There when any output needs one. */
-  readonly image: Image | undefined;
+  readonly image: ImageOrIndex | undefined;
   /** Full names of the build. */
   readonly references: readonly string[];
-  /** The finished root file system, topmost layer first. */
-  readonly view: readonly ViewLayer[];
+  readonly trees: readonly FinishedTree[];
+  /** The build is for several platforms. */
+  readonly isIndex: boolean;
   readonly epochSeconds: number | undefined;
   readonly progress: Progress;
   readonly signal: AbortSignal;
+}
+
+/** A finished root file system, topmost layer first. */
+export interface FinishedTree {
+  readonly platform: Platform;
+  readonly view: readonly ViewLayer[];
 }
 
 /** Writes every output, unless the signal fires: an archive or layout that is under way is finished first. Names move last: the store's tags only when all else is in place. */
@@ -46,37 +57,49 @@ export async function writeOutputs(request: OutputRequest): Promise<void> {
 
 /** @returns what was written and where, for people */
 async function writeOutput(output: OutputSpec, request: OutputRequest): Promise<string> {
-  const { store, epochSeconds, progress, signal } = request;
-  if (output.type === 'local' || output.type === 'tar') {
-    const tree = {
-      root: openRootView(request.view),
-      dest: output.dest,
-      ...(epochSeconds === undefined ? {} : { clampSeconds: epochSeconds }),
-    };
-    const { writeTreeFiles, writeTreeTar } = await import('./output/file-tree.js');
-    if (output.type === 'tar') {
-      await writeTreeTar(tree);
-      return `root file system to ${toPlace(output.dest)}`;
-    }
-    const skipped = await writeTreeFiles({ ...tree, signal });
-    if (skipped.length > 0) progress.warn(`left out of ${output.dest}: ${skipped.length} devices and FIFOs`);
-    return `root file system to ${output.dest}`;
-  }
-  if (request.image === undefined) throw new Error(`output ${output.type} needs an image`);
-  const { image } = request;
+  const { store, image } = request;
+  if (output.type === 'local' || output.type === 'tar') return writeTrees(output, request);
+  if (image === undefined) throw new Error(`output ${output.type} needs an image`);
   const names = [...request.references, ...output.names.map((name) => formatReference(parseReference(name)))];
+  const noun = image.index === undefined ? 'image' : 'index';
   switch (output.type) {
     case 'image':
       await store.tag(image.descriptor, names);
-      return names.length === 0 ? 'image to the store, without a name' : `image to the store as ${names.join(', ')}`;
+      return names.length === 0 ? `${noun} to the store, without a name` : `${noun} to the store as ${names.join(', ')}`;
     case 'docker':
-      await (await import('./output/docker-archive.js')).writeDockerArchive({ store, image, spec: output, names });
+      await (await import('./output/docker-archive.js')).writeDockerArchive({ store, image: onlyImage(image), spec: output, names });
       return `docker archive to ${toPlace(output.dest)}`;
     case 'oci':
       if (output.tar) await (await import('./output/oci-archive.js')).writeOciArchive({ store, image, spec: output, names });
       else await (await import('./output/oci-layout.js')).writeOciLayout({ store, image, spec: output, names });
       return `OCI ${output.tar ? 'archive' : 'layout'} to ${toPlace(output.dest)}`;
   }
+}
+
+function onlyImage({ images: [image] }: ImageOrIndex): Image {
+  if (image === undefined) throw new Error('an index without images');
+  return image;
+}
+
+async function writeTrees(output: TreeOutput, { trees, isIndex, epochSeconds, progress, signal }: OutputRequest): Promise<string> {
+  const isSplit = output.platformSplit ?? isIndex;
+  const roots = trees.map(({ platform, view }) => ({ platform, root: openRootView(view) }));
+  const time = epochOf(output, epochSeconds);
+  const common = time === undefined ? {} : { timeSeconds: time };
+  const what = trees.length === 1 ? 'root file system' : `root file systems of ${trees.length} platforms`;
+  const { writeTreeFiles, writeTreeTar } = await import('./output/file-tree.js');
+  if (output.type === 'tar') {
+    await writeTreeTar({ trees: roots, isSplit, dest: output.dest, ...common });
+    return `${what} to ${toPlace(output.dest)}`;
+  }
+  const { checkDisjoint, directoryOf } = await import('./output/split.js');
+  if (!isSplit && roots.length > 1) checkDisjoint(roots);
+  for (const { platform, root } of roots) {
+    const dest = isSplit ? join(output.dest, directoryOf(platform)) : output.dest;
+    const skipped = await writeTreeFiles({ root, dest, ...common, signal });
+    if (skipped.length > 0) progress.warn(`left out of ${dest}: ${skipped.length} devices and FIFOs`);
+  }
+  return `${what} to ${output.dest}`;
 }
 
 function toPlace(dest: string): string {

@@ -1,63 +1,91 @@
-import { resolve } from 'node:path';
 import { Bases } from './bases.js';
 import { BuildError } from './base/errors.js';
-import { findDockerfile, readIgnoreText } from './context/context.js';
+import { parseChecked, planChecked } from './build-checks.js';
+import { Contexts, DEFAULT_MAX_BYTES } from './contexts.js';
 import { demandOf } from './demand.js';
-import { finishImage } from './finish.js';
-import type { CopySource } from './jobs.js';
+import { FetchInputs } from './fetch-inputs.js';
+import { finishImages } from './finish.js';
 import { hostPlatform } from './oci/platform.js';
 import { COMPRESSION_LEVELS } from './image/image.js';
+import type { ImageOrIndex } from './image/index.js';
 import { formatReference, parseReference } from './oci/reference.js';
 import type { ImageConfig } from './oci/types.js';
 import type { BuildOptions, BuildResult } from './options.js';
 import { checkOutputs } from './output/check.js';
 import { outputDemand, writeOutputs } from './outputs.js';
-import type { Dockerfile } from './parse/instruction.js';
-import { parseDockerfile } from './parse/parser.js';
-import type { Plan } from './plan/plan.js';
-import { planBuild } from './plan/planner.js';
+import type { EpochSource, Plan } from './plan/plan.js';
+import { checkSyntax } from './plan/syntax.js';
+import { planPlatforms, wantsIndex } from './planning.js';
 import { JobPool } from './pool.js';
 import { Progress } from './progress.js';
+import { checkSecrets, openSecrets } from './secrets.js';
 import { runStages } from './stages.js';
 import { defaultRoot } from './store/root.js';
+import { checkAgents, openSshAgents } from './ssh.js';
 import { Store } from './store/store.js';
+import type { TempDir } from './store/temp.js';
+import { buildTimes } from './times.js';
 
 const DEFAULT_SHM_BYTES = 64 * 1024 * 1024;
 
 /**
- * Builds one image: text → instructions → plan → steps → layers → image → outputs.
+ * Builds one image, or one for each platform: text → instructions → plan → steps → layers → image → outputs.
  *
  * @throws BuildError for everything that is not a fault of tsbuild's own; nothing half-written is left behind
  */
 export async function build(options: BuildOptions): Promise<BuildResult> {
   const stop = new AbortController();
   const progress = new Progress(options.onEvent, (error) => stop.abort(error));
-  const contextDir = directoryOf(options.context);
-  const found = findDockerfile(contextDir, options.file);
-  const dockerfile = parseDockerfile(found.bytes, { name: found.name });
+  using _link = linkSignals(options.signal, stop);
+  const secrets = openSecrets(options.secrets ?? []);
+  let opened: Promise<Store> | undefined;
+  const openStore = (): Promise<Store> => (opened ??= Store.open(options.root ?? defaultRoot()));
+  const tempDir = async (): Promise<TempDir> => (await openStore()).tempDir();
+  await using contexts = new Contexts({ options, secrets, tempDir, signal: stop.signal });
+  const main = await contexts.main();
+  checkSyntax(main.bytes, { name: main.name, buildArgs: options.buildArgs ?? {} });
+  const dockerfile = parseChecked(main, options, progress);
   const references = (options.tags ?? []).map((tag) => formatReference(parseReference(tag)));
   const outputs = options.outputs ?? [{ type: 'image' as const, names: [] }];
-  checkOutputs(outputs);
+  const isIndex = wantsIndex(options);
+  checkOutputs(outputs, { isIndex });
 
-  const store = await Store.open(options.root ?? defaultRoot());
+  const store = await openStore();
   using _lease = store.lease();
   await using temp = await store.tempDir();
+  await using agents = openSshAgents(options.ssh ?? [], temp.path);
   using pool = new JobPool();
-  using _link = linkSignals({ from: options.signal, to: stop, pool });
+  closeOnStop(pool, stop.signal);
+  await using inputs = new FetchInputs({
+    tempDir: temp.path,
+    secrets,
+    agents,
+    maxBytes: options.maxArchiveBytes ?? DEFAULT_MAX_BYTES,
+    warn: (message, step) => progress.warn(message, step.range),
+    stop,
+  });
 
   await using bases = new Bases({ store, contexts: options.buildContexts ?? {}, pool, progress, signal: stop.signal });
-  const plan = await planWithBases(dockerfile, bases, options);
+  const configs = new Map<string, ImageConfig>();
+  const plan = await planChecked(
+    () => planPlatforms(dockerfile, { bases, options, configs, readEpoch: (source) => readEpoch(source, contexts, inputs) }),
+    { dockerfile, options, configs, ignore: main.ignore, progress },
+  );
   for (const { message, range } of [...dockerfile.warnings, ...plan.warnings]) progress.warn(message, range);
+  checkSecrets(plan, secrets);
+  await checkAgents(plan, agents);
   const runtime = options.runtime ?? 'runc';
   let runtimeChecked: Promise<void> | undefined;
   if (plan.stages.some((stage) => stage.steps.some((step) => step.kind === 'run'))) {
     ({ checked: runtimeChecked } = await prepareRuntime(runtime, progress));
+    await checkForeignSteps(plan, { bases, configs, tempDir: temp.path });
   }
 
-  const epochSeconds = checkEpoch(options.sourceDateEpoch ?? plan.sourceDateEpoch);
+  const { epochSeconds, imageSeconds, clampSeconds } = buildTimes(options, plan.sourceDateEpoch);
   const compression = compressionOf(options);
+  inputs.begin(plan);
   progress.emit({ type: 'build-started', stages: plan.stages.map((stage) => stage.name), steps: countSteps(plan) });
-  const target = await runStages({
+  const made = await runStages({
     plan,
     demands: demandOf(plan, outputDemand(outputs)),
     bases,
@@ -65,8 +93,13 @@ export async function build(options: BuildOptions): Promise<BuildResult> {
     pool,
     progress,
     tempDir: temp.path,
-    contextOf: (name) => contextSource(options, name, found.path),
-    layerOptions: { ...compression, ...(epochSeconds === undefined ? {} : { clampSeconds: epochSeconds }) },
+    contextOf: (name) => contexts.sourceOf(name),
+    inputs,
+    secrets,
+    agents,
+    layerOptions: { ...compression, ...(clampSeconds === undefined ? {} : { clampSeconds }) },
+    epochSeconds,
+    maxArchiveBytes: options.maxArchiveBytes,
     run: {
       runtime,
       addHosts: options.addHosts ?? [],
@@ -76,48 +109,41 @@ export async function build(options: BuildOptions): Promise<BuildResult> {
     stop,
   });
   await runtimeChecked;
-  await warnOfIgnored(plan, contextDir, progress);
+  if (main.isLocal) await warnOfIgnored(plan, main.dir, progress);
   const annotations = options.annotations ?? {};
-  const image = outputDemand(outputs).image ? await finishImage({ store, plan, target, annotations, epochSeconds }) : undefined;
-  await writeOutputs({ outputs, store, image, references, view: target.view, epochSeconds, progress, signal: stop.signal });
+  const wantsImage = outputDemand(outputs).image;
+  const image = wantsImage ? await finishImages(made, { store, plan, annotations, epochSeconds: imageSeconds, isIndex }) : undefined;
+  const trees = made.map(({ target, view }) => ({ platform: target.platform, view }));
+  await writeOutputs({ outputs, store, image, references, trees, isIndex, epochSeconds, progress, signal: stop.signal });
   progress.emit({ type: 'build-finished', manifestDigest: image?.descriptor.digest });
-  return { image, timings: { totalMs: progress.elapsedMs(), steps: progress.steps }, warnings: progress.warnings };
+  return {
+    ...toResult(image),
+    timings: { totalMs: progress.elapsedMs(), steps: progress.steps },
+    warnings: progress.warnings,
+    checks: progress.checks,
+  };
 }
 
-/** ONBUILD triggers of a base can ask for further images, so that planning and finding take turns until nothing is missing. */
-async function planWithBases(dockerfile: Dockerfile, bases: Bases, options: BuildOptions): Promise<Plan> {
-  const configs = new Map<string, ImageConfig>();
-  const contexts = Object.entries(options.buildContexts ?? {});
-  const namesOf = (isDirectory: boolean): ReadonlySet<string> =>
-    new Set(contexts.flatMap(([name, { kind }]) => ((kind === 'directory') === isDirectory ? [name] : [])));
-  for (;;) {
-    const outcome = planBuild(dockerfile, {
-      ...(options.target === undefined ? {} : { target: options.target }),
-      buildArgs: new Map(Object.entries(options.buildArgs ?? {})),
-      labels: new Map(Object.entries(options.labels ?? {})),
-      directoryContexts: namesOf(true),
-      imageContexts: namesOf(false),
-      hostPlatform: hostPlatform(),
-      bases: configs,
-      network: options.network ?? 'host',
-    });
-    if (outcome.kind === 'plan') return outcome.plan;
-    for (const request of outcome.bases) configs.set(request.key, await bases.find(request));
-  }
+function toResult(made: ImageOrIndex | undefined): Pick<BuildResult, 'image' | 'images' | 'index'> {
+  const images = made?.images ?? [];
+  return { image: images.length === 1 ? images[0] : undefined, images, index: made?.index === undefined ? undefined : made.descriptor };
 }
 
-function directoryOf(context: BuildOptions['context']): string {
-  if (typeof context === 'string') return resolve(context);
-  if (context.kind === 'directory') return resolve(context.path);
-  throw new BuildError('unsupported', `not supported yet: a context from ${context.kind}`);
+/** Before anything runs: a step whose programs this machine cannot run, and nothing else that differs from its platform. */
+async function checkForeignSteps(
+  plan: Plan,
+  { bases, configs, tempDir }: { readonly bases: Bases; readonly configs: ReadonlyMap<string, ImageConfig>; readonly tempDir: string },
+): Promise<void> {
+  const { architecture } = hostPlatform();
+  const platforms = [...plan.stages.map(({ platform }) => platform), ...configs.values()];
+  if (platforms.every((platform) => platform.os === 'linux' && platform.architecture === architecture)) return;
+  await (await import('./foreign-steps.js')).checkForeignSteps({ plan, bases, tempDir });
 }
 
-/** @param name of a `--build-context` directory, which has an ignore file of its own */
-function contextSource(options: BuildOptions, name: string | undefined, dockerfilePath: string): CopySource {
-  const named = name === undefined ? undefined : options.buildContexts?.[name];
-  const dir = resolve(named?.kind === 'directory' ? named.path : directoryOf(options.context));
-  const ignore = readIgnoreText(dir, named === undefined ? dockerfilePath : undefined);
-  return { kind: 'context', dir, ...(ignore === undefined ? {} : { ignore }) };
+/** A directory on this machine has no time of its own: the epoch then is unset. */
+async function readEpoch(source: EpochSource, contexts: Contexts, inputs: FetchInputs): Promise<number | undefined> {
+  if (source.kind === 'remote') return (await inputs.fetch(source.remote)).seconds;
+  return contexts.epochOf(source.kind === 'named-context' ? source.name : undefined);
 }
 
 /**
@@ -153,16 +179,6 @@ async function warnOfIgnored(plan: Plan, contextDir: string, progress: Progress)
   progress.warn(`the context has no .dockerignore, so this step copies what git ignores: ${names}`, step.range);
 }
 
-/** The last second of 9999: RFC 3339 has four digits for a year, and begins with 0000. */
-const MAX_EPOCH_SECONDS = 253_402_300_799;
-const MIN_EPOCH_SECONDS = -62_167_219_200;
-
-/** @throws BuildError `usage` for a time that the config of an image cannot say */
-function checkEpoch(seconds: number | undefined): number | undefined {
-  if (seconds === undefined || (Number.isInteger(seconds) && seconds >= MIN_EPOCH_SECONDS && seconds <= MAX_EPOCH_SECONDS)) return seconds;
-  throw new BuildError('usage', `invalid SOURCE_DATE_EPOCH ${seconds}: want whole seconds since 1970, before the year 10000`);
-}
-
 /** One compression for all outputs: a layer is compressed once. */
 function compressionOf(options: BuildOptions): { compression: 'gzip' | 'zstd' | 'none'; level?: number } {
   const general = options.compression ?? 'gzip';
@@ -187,17 +203,17 @@ function countSteps(plan: Plan): number {
   return plan.stages.reduce((count, stage) => count + 1 + stage.steps.filter((step) => step.kind !== 'config').length, 0);
 }
 
-interface SignalLink {
-  readonly from: AbortSignal | undefined;
-  readonly to: AbortController;
-  readonly pool: JobPool;
-}
-
-/** The caller's signal stops the build; a build that stops, for whatever reason, stops its threads. */
-function linkSignals({ from, to, pool }: SignalLink): Disposable {
+/** The caller's signal stops the build. */
+function linkSignals(from: AbortSignal | undefined, to: AbortController): Disposable {
   const cancel = (): void => to.abort(new BuildError('cancelled', 'the build was cancelled', { cause: from?.reason }));
-  to.signal.addEventListener('abort', () => pool.close(to.signal.reason as Error));
   from?.addEventListener('abort', cancel);
   if (from?.aborted === true) cancel();
   return { [Symbol.dispose]: () => from?.removeEventListener('abort', cancel) };
+}
+
+/** A build that stops, for whatever reason, stops its threads. */
+function closeOnStop(pool: JobPool, signal: AbortSignal): void {
+  const close = (): void => pool.close(signal.reason as Error);
+  signal.addEventListener('abort', close);
+  if (signal.aborted) close();
 }

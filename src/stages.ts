@@ -8,16 +8,21 @@ import type { StageDemand } from './demand.js';
 import type { StepInfo } from './events.js';
 import { workdirEntries } from './execute/make-directory.js';
 import type { RunRequest } from './execute/run.js';
+import type { FetchInputs } from './fetch-inputs.js';
 import type { Image, Layer } from './image/image.js';
 import type { LayerOptions } from './image/layer.js';
 import { entriesToLayer, isSmallDirectory, type CopySource, type WrittenStep } from './jobs.js';
-import type { CopyFrom, CopyStep, Plan, PlannedStage, RunStep, Step, WorkdirStep } from './plan/plan.js';
+import type { CopyFrom, CopyStep, Plan, PlannedStage, PlanTarget, RunStep, Step, WorkdirStep } from './plan/plan.js';
+import { stagesReadBy } from './plan/step-sources.js';
 import type { JobPool } from './pool.js';
 import type { Progress } from './progress.js';
 import { RunSteps, type StepDirectories } from './run-steps.js';
+import type { ContextCopies } from './step-mounts.js';
 import { applyEntries, makeUpper } from './snapshot/apply.js';
 import type { ViewLayer } from './snapshot/root-view.js';
 import { openRootView } from './snapshot/view.js';
+import type { Secrets } from './secrets.js';
+import type { SshAgents } from './ssh.js';
 import type { Store } from './store/store.js';
 
 /** One row of the image's history, with the layer it made, if any. */
@@ -35,6 +40,11 @@ export interface StageResult {
   readonly history: readonly HistoryLayer[];
 }
 
+/** A stage that becomes an image. */
+export interface TargetResult extends StageResult {
+  readonly target: PlanTarget;
+}
+
 export interface StageContext {
   readonly plan: Plan;
   readonly demands: ReadonlyMap<number, StageDemand>;
@@ -45,8 +55,16 @@ export interface StageContext {
   /** Private directory of this build, on the file system of the store. */
   readonly tempDir: string;
   /** The build context, or the directory that `--build-context` gives the name of. */
-  readonly contextOf: (name: string | undefined) => CopySource;
+  readonly contextOf: (name: string | undefined) => Promise<CopySource>;
+  /** What ADD takes from elsewhere. */
+  readonly inputs: FetchInputs;
   readonly layerOptions: Omit<LayerOptions, 'tempFile'>;
+  readonly secrets: Secrets;
+  readonly agents: SshAgents;
+  /** SOURCE_DATE_EPOCH: the time of what the build itself makes. */
+  readonly epochSeconds: number | undefined;
+  /** Of one archive that ADD unpacks. */
+  readonly maxArchiveBytes: number | undefined;
   readonly run: Pick<RunRequest, 'addHosts' | 'shmSizeBytes' | 'ulimits'> & { readonly runtime: string };
   /** Ends the build: by the first thing that fails, or by the caller. */
   readonly stop: AbortController;
@@ -55,8 +73,10 @@ export interface StageContext {
 /**
  * Runs every stage of the plan, each as soon as what it needs is there: a stage waits for its base at once, and for a stage that it copies from
  * only at that COPY.
+ *
+ * @returns one for each target, in their order
  */
-export async function runStages(context: StageContext): Promise<StageResult> {
+export async function runStages(context: StageContext): Promise<TargetResult[]> {
   const results = new Map<number, Promise<StageResult>>();
   const resultOf = (index: number): Promise<StageResult> => {
     const result = results.get(index);
@@ -64,8 +84,9 @@ export async function runStages(context: StageContext): Promise<StageResult> {
     return result;
   };
   const layers: Promise<Layer>[] = [];
+  const copies: ContextCopies = new Map();
   for (const stage of context.plan.stages) {
-    const result = new StageRun({ context, stage, resultOf, layers }).run();
+    const result = new StageRun({ context, stage, resultOf, layers, copies }).run();
     result.catch((error: unknown) => context.stop.abort(error));
     results.set(stage.index, result);
   }
@@ -73,7 +94,7 @@ export async function runStages(context: StageContext): Promise<StageResult> {
   await Promise.allSettled(results.values());
   await Promise.allSettled(layers);
   context.stop.signal.throwIfAborted();
-  return resultOf(context.plan.target);
+  return Promise.all(context.plan.targets.map(async (target) => ({ target, ...(await resultOf(target.stage)) })));
 }
 
 /** Steps that make files. */
@@ -85,6 +106,7 @@ interface StageRunRequest {
   readonly resultOf: (index: number) => Promise<StageResult>;
   /** Takes every layer that is written in the background. */
   readonly layers: Promise<Layer>[];
+  readonly copies: ContextCopies;
 }
 
 /** The state of one stage on its way from FROM to its last instruction. */
@@ -99,7 +121,7 @@ class StageRun {
   #base: Image | undefined;
   readonly #runs: RunSteps;
 
-  constructor({ context, stage, resultOf, layers }: StageRunRequest) {
+  constructor({ context, stage, resultOf, layers, copies }: StageRunRequest) {
     this.#context = context;
     this.#stage = stage;
     this.#resultOf = resultOf;
@@ -107,7 +129,11 @@ class StageRun {
     const demand = context.demands.get(stage.index);
     if (demand === undefined) throw new Error(`stage ${stage.index} has no demand`);
     this.#demand = demand;
-    this.#runs = new RunSteps(context, stage, (step) => this.#newDirectories(step));
+    this.#runs = new RunSteps(context, stage, {
+      newDirectories: (step) => this.#newDirectories(step),
+      copies,
+      sourceOf: (from) => this.#sourceOf(from),
+    });
   }
 
   async run(): Promise<StageResult> {
@@ -127,7 +153,7 @@ class StageRun {
         this.#history.push({ step, createdMs: Date.now() });
         continue;
       }
-      if (step.kind === 'copy' && step.from.kind === 'stage') await this.#resultOf(step.from.stage);
+      for (const read of stagesReadBy(step)) await this.#resultOf(read);
       await progress.step(this.#info(step.text, step.id, step.index, step.range), () => this.#take(step, position));
     }
     return { view: this.#view, base: this.#base, history: this.#history };
@@ -171,19 +197,24 @@ class StageRun {
       step,
       demand,
       source,
+      fetched: await this.#context.inputs.take(step),
       view: this.#view,
+      maxArchiveBytes: this.#context.maxArchiveBytes,
       pool,
       warn: (message) => progress.warn(message, step.range),
-      newDirectory: async () => (await this.#newDirectories(step)).dir,
+      newDirectory: () => this.#upperOf(step),
       layer: this.#newLayerOptions(),
     });
   }
 
   async #makeWorkdir(step: WorkdirStep, { onDisk, wantsIndex }: StepDemand): Promise<MadeStep> {
     const root = openRootView(this.#view);
-    const entries = workdirEntries({ path: step.path, user: step.user, nowSeconds: Math.floor(Date.now() / 1000) }, root);
+    const entries = workdirEntries(
+      { path: step.path, user: step.user, nowSeconds: this.#context.epochSeconds ?? Math.floor(Date.now() / 1000) },
+      root,
+    );
     if (onDisk) {
-      const { dir } = await this.#newDirectories(step);
+      const dir = this.#upperOf(step);
       makeUpper(dir, root);
       applyEntries(entries, dir);
       return { kind: 'directory', dir };
@@ -200,7 +231,7 @@ class StageRun {
   /** The step's files lie in `dir`: the next step sees them at once, the layer is written behind its back. */
   #commitDirectory(step: Step, dir: string): void {
     const below = this.#view;
-    this.#view = [{ path: dir }, ...below];
+    this.#view = [{ path: dir, mergesRoot: true }, ...below];
     if (!this.#demand.layers) return;
     const job = this.#newLayerOptions();
     const layer = this.#context.pool
@@ -234,16 +265,21 @@ class StageRun {
 
   async #sourceOf(from: CopyFrom): Promise<CopySource> {
     if (from.kind === 'context') return this.#context.contextOf(from.name);
-    if (from.kind === 'image') return { kind: 'layers', layers: await this.#context.bases.extract(from.key), name: `image "${from.key}"` };
+    if (from.kind === 'image') return { kind: 'layers', layers: await this.#context.bases.extract(from.key), name: `image "${from.name}"` };
     const stage = this.#context.plan.stages.find((candidate) => candidate.index === from.stage);
     return { kind: 'layers', layers: (await this.#resultOf(from.stage)).view, name: `stage "${stage?.name ?? from.stage}"` };
   }
 
   async #newDirectories(step: Step): Promise<StepDirectories> {
-    const root = join(this.#context.tempDir, step.id);
-    const made = { dir: join(root, 'fs'), work: join(root, 'work'), temp: join(root, 'run') };
+    const dir = this.#upperOf(step);
+    const made = { dir, work: join(dir, '../work'), temp: join(dir, '../run') };
     for (const path of Object.values(made)) await mkdir(path, { recursive: true });
     return made;
+  }
+
+  /** Where the files of a step go: `makeUpper` makes it. */
+  #upperOf(step: Step): string {
+    return join(this.#context.tempDir, step.id, 'fs');
   }
 
   #newLayerOptions(): LayerOptions {

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { demandOf, type OutputDemand, type StageDemand } from '../src/demand.js';
+import { mergePlans } from '../src/plan/merge.js';
 import { plan } from './plan/helpers.js';
 
 const IMAGE: OutputDemand = { image: true, files: false };
@@ -28,6 +29,11 @@ const rows: readonly Row[] = [
     demands: { 0: { layers: true, diskSteps: 0, lastView: 2 } },
   },
   {
+    title: 'a copy with --link looks into nothing',
+    lines: ['FROM base', 'COPY a /', 'COPY --link b /', 'ADD --link c /'],
+    demands: { 0: { layers: true, diskSteps: 0, lastView: 0 } },
+  },
+  {
     title: 'a WORKDIR is like a copy',
     lines: ['FROM scratch', 'COPY a /', 'WORKDIR /x'],
     demands: { 0: { layers: true, diskSteps: 0, lastView: 1 } },
@@ -46,6 +52,19 @@ const rows: readonly Row[] = [
     title: 'a stage that is copied from is whole, and no layer of the image',
     lines: ['FROM base AS build', 'COPY a /', 'RUN x', 'FROM scratch', 'COPY --from=build /x /'],
     demands: { 0: { layers: false, ...WHOLE }, 1: { layers: true, diskSteps: 0, lastView: 0 } },
+  },
+  {
+    title: 'stages that are mounted from are whole, a mount of the context needs none',
+    lines: [
+      'FROM base AS one',
+      'COPY a /',
+      'FROM base AS two',
+      'COPY a /',
+      'FROM base AS three',
+      'COPY a /',
+      'RUN --mount=from=one,target=/x --mount=type=cache,target=/y,from=two --mount=target=/z x',
+    ],
+    demands: { 0: { layers: false, ...WHOLE }, 1: { layers: false, ...WHOLE }, 2: { layers: true, diskSteps: 2, lastView: 1 } },
   },
   {
     title: 'what a stage stands on becomes layers with it',
@@ -119,5 +138,17 @@ describe('what a build must do', () => {
   test.each(rows)('$title', ({ lines, output = IMAGE, target, demands }) => {
     const made = plan(lines.join('\n'), { images: { base: {} }, ...(target === undefined ? {} : { target }) });
     expect(Object.fromEntries(demandOf(made, output))).toEqual(demands);
+  });
+
+  test('for several platforms is what each of their targets asks for', () => {
+    const lines = ['FROM --platform=$BUILDPLATFORM base AS build', 'RUN x', 'FROM base', 'COPY --from=build /x /'];
+    const plans = ['amd64', 's390x'].map((architecture) =>
+      plan(lines.join('\n'), { images: { base: {} }, platform: { os: 'linux', architecture } }),
+    );
+    expect(Object.fromEntries(demandOf(mergePlans(plans), IMAGE))).toEqual({
+      0: { layers: false, ...WHOLE },
+      1: { layers: true, diskSteps: 0, lastView: 0 },
+      2: { layers: true, diskSteps: 0, lastView: 0 },
+    });
   });
 });

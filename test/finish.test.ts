@@ -29,13 +29,11 @@ async function times(steps: string, options: { readonly base?: Image; readonly e
     const row = { step, createdMs: (index + 1) * 1000 };
     return step.kind === 'config' ? row : { ...row, layer: Promise.resolve(layer) };
   });
-  const { config } = await finishImage({
-    store,
-    plan: plan(lines, images),
-    target: { view: [], base: options.base, history },
-    annotations: {},
-    epochSeconds: options.epochSeconds,
-  });
+  const made = plan(lines, images);
+  const { config } = await finishImage(
+    { target: made.targets[0], view: [], base: options.base, history },
+    { store, plan: made, annotations: {}, epochSeconds: options.epochSeconds },
+  );
   const rows = (config.history ?? []).slice(options.base?.config.history?.length ?? 0);
   expect(config.created).toBe(config.history?.at(-1)?.created);
   return rows.map(({ created }) => created ?? 'none');
@@ -89,6 +87,7 @@ test('a layer that fails is the error', async () => {
   if (step === undefined) throw new Error('there is no step');
   const reason = new Error('torn');
   const failed = Promise.reject<Layer>(reason);
-  const target = { view: [], base: undefined, history: [{ step, createdMs: 0, layer: failed }] };
-  await expect(finishImage({ store, plan: plan(lines, images), target, annotations: {}, epochSeconds: undefined })).rejects.toBe(reason);
+  const made = plan(lines, images);
+  const result = { target: made.targets[0], view: [], base: undefined, history: [{ step, createdMs: 0, layer: failed }] };
+  await expect(finishImage(result, { store, plan: made, annotations: {}, epochSeconds: undefined })).rejects.toBe(reason);
 });

@@ -9,7 +9,7 @@ import { importFromLayout, isIndex } from '../store/import.js';
 import { readLayout } from '../store/layout.js';
 import type { Store } from '../store/store.js';
 import { sniffCompression } from '../tar/decompress.js';
-import { chooseManifest } from './read.js';
+import { readImageOrIndex } from './read.js';
 import { unpackMembers, type Members } from './members.js';
 import { validateImage } from './validate.js';
 
@@ -38,7 +38,9 @@ export async function loadImages(store: Store, source: string | Readable, names:
     throw new BuildError('usage', `there are ${loaded.length} images to load, a name can be given to one only`);
   }
   const named = names.length === 0 ? loaded : loaded.map(({ descriptor }) => ({ descriptor, names }));
-  for (const { descriptor } of named) await validateImage(store, await chooseManifest(store, descriptor));
+  for (const { descriptor } of named) {
+    for (const image of (await readImageOrIndex(store, descriptor)).images) await validateImage(store, image.descriptor);
+  }
   for (const image of named) await store.tag(image.descriptor, image.names);
   return named;
 }

@@ -40,7 +40,7 @@ export function parsePlatform(text: string): Platform {
 }
 
 /** One spelling for each platform: `x86_64` is `amd64`, `aarch64` and `arm64/v8` are `arm64`, `armhf` and plain `arm` are `arm/v7`. */
-function normalizePlatform(platform: Platform): Platform {
+export function normalizePlatform(platform: Platform): Platform {
   const { architecture, variant } = normalizeArchitecture(platform.architecture.toLowerCase(), platform.variant?.toLowerCase());
   const version = platform['os.version'];
   return {
@@ -56,11 +56,12 @@ export function samePlatform(a: Platform, b: Platform): boolean {
   return formatPlatform(normalizePlatform(a)) === formatPlatform(normalizePlatform(b));
 }
 
-/** Whether an image for `offered` runs on `wanted`: the same platform, or an older variant of 32-bit arm. */
+/** Whether an image for `offered` runs on `wanted`: the same platform, or an older variant of it where newer ones run the programs of older ones. */
 export function matchesPlatform(offered: Platform, wanted: Platform): boolean {
   const [image, machine] = [normalizePlatform(offered), normalizePlatform(wanted)];
   if (image.os !== machine.os || image.architecture !== machine.architecture) return false;
   if (image.architecture === 'arm') return (image.variant ?? 'v7') <= (machine.variant ?? 'v7');
+  if (image.architecture === 'amd64') return (image.variant ?? 'v1') <= (machine.variant ?? 'v1');
   return image.variant === machine.variant;
 }
 

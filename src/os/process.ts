@@ -19,10 +19,14 @@ export interface ProgramOptions {
   readonly cwd?: string;
   /** Added to the environment of this process. */
   readonly env?: Readonly<Record<string, string>>;
+  /** It has nothing but `env`. */
+  readonly isWholeEnv?: boolean;
   /** Written to its standard input, which is /dev/null otherwise. */
   readonly input?: Uint8Array | string;
   /** Kills it. */
   readonly signal?: AbortSignal;
+  /** The signal kills what the program started as well: helpers that wait for a network would keep its output open. */
+  readonly killsGroup?: boolean;
   readonly timeoutMs?: number;
 }
 
@@ -54,19 +58,35 @@ export function requireProgram(name: string, debianPackage: string): string {
  */
 export async function runProgram(command: string, args: readonly string[], options: ProgramOptions = {}): Promise<ProgramResult> {
   const { execa } = await import('execa');
-  const result = await execa(command, args, {
+  const child = execa(command, args, {
     reject: false,
     stripFinalNewline: false,
     maxBuffer: 16 * 1024 * 1024,
     ...(options.input === undefined ? { stdin: 'ignore' as const } : { input: options.input }),
     ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
     ...(options.env === undefined ? {} : { env: options.env }),
+    ...(options.isWholeEnv === true ? { extendEnv: false } : {}),
     ...(options.signal === undefined ? {} : { cancelSignal: options.signal }),
     ...(options.timeoutMs === undefined ? {} : { timeout: options.timeoutMs, killSignal: 'SIGKILL' }),
+    ...(options.killsGroup === true ? { detached: true } : {}),
   });
+  using _group = options.killsGroup === true ? killGroupOn(options.signal, child.pid) : undefined;
+  const result = await child;
   if (result.isCanceled) throw new BuildError('cancelled', `${command} was stopped`);
   if (result.failed && result.code !== undefined) throw startError(command, result.code, result.cause);
   return { exitCode: exitCodeOf(result), stdout: text(result.stdout), stderr: text(result.stderr) };
+}
+
+function killGroupOn(signal: AbortSignal | undefined, pid: number | undefined): Disposable {
+  const kill = (): void => {
+    try {
+      if (pid !== undefined) process.kill(-pid, 'SIGKILL');
+    } catch {
+      // It has ended.
+    }
+  };
+  signal?.addEventListener('abort', kill);
+  return { [Symbol.dispose]: () => signal?.removeEventListener('abort', kill) };
 }
 
 /**

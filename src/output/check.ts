@@ -6,17 +6,25 @@ import type { OutputSpec } from './output.js';
 /**
  * Refuses what would fail after the build: destinations that cannot be written, two outputs to one place, an archive to a terminal.
  *
+ * @param isIndex the build makes an index of images
  * @throws BuildError `usage`
  */
-export function checkOutputs(specs: readonly OutputSpec[]): void {
+export function checkOutputs(specs: readonly OutputSpec[], { isIndex = false } = {}): void {
   const seen = new Set<string>();
   for (const spec of specs) {
+    if (spec.type === 'docker' && isIndex) throw noDockerIndex();
     if (spec.type === 'image') continue;
     const place = spec.dest === '-' ? '-' : resolve(spec.dest);
     if (seen.has(place)) throw new BuildError('usage', `two outputs go to ${JSON.stringify(spec.dest)}`);
     seen.add(place);
     checkOutput(spec);
   }
+}
+
+function noDockerIndex(): BuildError {
+  return new BuildError('usage', 'type=docker does not support several platforms: its archive holds images, not an index of them', {
+    hint: 'use type=oci, or build one platform',
+  });
 }
 
 /** @throws BuildError `usage` */

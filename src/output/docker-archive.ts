@@ -1,12 +1,12 @@
 import { MediaType, type Descriptor } from '../oci/types.js';
+import type { Image } from '../image/image.js';
 import { digestOf, hexOf } from '../oci/digest.js';
 import { parseReference, familiarRepository } from '../oci/reference.js';
 import type { Store } from '../store/store.js';
 import type { ArchiveInput } from '../tar/archive.js';
 import { blobMember, blobName, bytesMember, directoryMember, writeBlobArchive } from './archive.js';
 import { contentOf, familiarNames, newIndex, toIndexEntries } from './entries.js';
-import { OCI_LAYOUT, uniqueMembers, type NamedImage } from './oci-archive.js';
-import type { ImageOutputRequest } from './oci-layout.js';
+import { OCI_LAYOUT, uniqueMembers } from './oci-archive.js';
 import type { DockerOutput } from './output.js';
 
 const DOCKER_TYPES: Readonly<Record<string, string>> = {
@@ -17,8 +17,19 @@ const DOCKER_TYPES: Readonly<Record<string, string>> = {
   [MediaType.ociLayerZstd]: MediaType.dockerLayerZstd,
 };
 
+/** One image and its names in an archive: this kind of archive holds no index. */
+export interface DockerImage {
+  readonly image: Image;
+  readonly names: readonly string[];
+}
+
+export interface DockerArchiveRequest extends DockerImage {
+  readonly store: Store;
+  readonly spec: DockerOutput;
+}
+
 /** An image as it stands in the archive: the blob of its manifest may be one that the store does not have. */
-interface Archived extends NamedImage {
+interface Archived extends DockerImage {
   readonly descriptor: Descriptor;
   readonly manifest: ArchiveInput;
 }
@@ -29,19 +40,19 @@ interface Archived extends NamedImage {
  *
  * @returns the descriptor of the manifest in it
  */
-export async function writeDockerArchive({ store, image, spec, names }: ImageOutputRequest<DockerOutput>): Promise<Descriptor> {
+export async function writeDockerArchive({ store, image, spec, names }: DockerArchiveRequest): Promise<Descriptor> {
   const archived = toArchived(store, { image, names }, spec.ociMediaTypes ?? false);
   await writeBlobArchive(spec.dest, archiveMembers(store, [archived]));
   return archived.descriptor;
 }
 
 /** The same with several images, their manifests as they are. */
-export async function saveDockerArchive(store: Store, images: readonly NamedImage[], dest: string): Promise<void> {
+export async function saveDockerArchive(store: Store, images: readonly DockerImage[], dest: string): Promise<void> {
   const archived = images.map((named) => toArchived(store, named, true));
   await writeBlobArchive(dest, archiveMembers(store, archived));
 }
 
-function toArchived(store: Store, { image, names }: NamedImage, keepMediaTypes: boolean): Archived {
+function toArchived(store: Store, { image, names }: DockerImage, keepMediaTypes: boolean): Archived {
   if (keepMediaTypes) return { image, names, descriptor: image.descriptor, manifest: blobMember(store, image.descriptor) };
   const { manifest } = image;
   const converted = {
@@ -60,7 +71,9 @@ function toDocker(descriptor: Descriptor): Descriptor {
 }
 
 function archiveMembers(store: Store, images: readonly Archived[]): ArchiveInput[] {
-  const entries = images.flatMap(({ image, descriptor, names }) => toIndexEntries({ descriptor, config: image.config }, names, undefined));
+  const entries = images.flatMap(({ image, descriptor, names }) =>
+    toIndexEntries({ descriptor, config: image.config, isIndex: false }, names, undefined),
+  );
   const blobs = images.flatMap(({ image, manifest }) => [...contentOf(image).map((blob) => blobMember(store, blob)), manifest]);
   return [
     bytesMember('manifest.json', toJson(images.map(toLegacyManifest))),
@@ -74,7 +87,7 @@ function archiveMembers(store: Store, images: readonly Archived[]): ArchiveInput
 }
 
 /** docker image spec v1.2, "Combined Image JSON + Filesystem Changeset Format" */
-function toLegacyManifest({ image, names }: NamedImage): object {
+function toLegacyManifest({ image, names }: DockerImage): object {
   return {
     Config: blobName(image.manifest.config.digest),
     RepoTags: familiarNames(names),
@@ -83,7 +96,7 @@ function toLegacyManifest({ image, names }: NamedImage): object {
 }
 
 /** `{"app":{"latest":"<hex of the top layer>"}}` */
-function toRepositories(images: readonly NamedImage[]): Record<string, Record<string, string>> {
+function toRepositories(images: readonly DockerImage[]): Record<string, Record<string, string>> {
   const repositories = new Map<string, Record<string, string>>();
   for (const { image, names } of images) {
     const top = image.manifest.layers.at(-1);

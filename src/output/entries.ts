@@ -1,6 +1,8 @@
 import { familiarName, parseReference } from '../oci/reference.js';
 import { MediaType, type Annotations, type Descriptor, type ImageConfig, type ImageIndex, type Manifest } from '../oci/types.js';
 import type { Image } from '../image/image.js';
+import { encodeIndex, type ImageOrIndex } from '../image/index.js';
+import { digestOf } from '../oci/digest.js';
 
 /** Full name; containerd, BuildKit and nerdctl read it. */
 const IMAGE_NAME = 'io.containerd.image.name';
@@ -8,25 +10,24 @@ const IMAGE_NAME = 'io.containerd.image.name';
 const REF_NAME = 'org.opencontainers.image.ref.name';
 const CREATED = 'org.opencontainers.image.created';
 
-/** What stands in `index.json` for one image: an entry for each name, or a single one that has `tag` or no name at all. */
-export function toIndexEntries(
-  image: { readonly descriptor: Descriptor; readonly config: ImageConfig },
-  names: readonly string[],
-  tag: string | undefined,
-): Descriptor[] {
-  const { descriptor, config } = image;
-  const platform = {
-    os: config.os,
-    architecture: config.architecture,
-    ...(config.variant === undefined ? {} : { variant: config.variant }),
-  };
-  const created = config.created === undefined ? {} : { [CREATED]: config.created };
+/** What `index.json` names: an image by its config, or an index. */
+export interface Listed {
+  readonly descriptor: Descriptor;
+  /** Of the image, or of the first one of an index. */
+  readonly config: ImageConfig | undefined;
+  readonly isIndex: boolean;
+}
+
+/** What stands in `index.json` for one image or index: an entry for each name, or a single one that has `tag` or no name at all. */
+export function toIndexEntries({ descriptor, config, isIndex }: Listed, names: readonly string[], tag: string | undefined): Descriptor[] {
+  const platform = config === undefined || isIndex ? {} : { platform: platformOf(config) };
+  const created = config?.created === undefined ? {} : { [CREATED]: config.created };
   const entry = (annotations: Annotations): Descriptor => ({
     mediaType: descriptor.mediaType,
     digest: descriptor.digest,
     size: descriptor.size,
     ...(Object.keys(annotations).length === 0 ? {} : { annotations }),
-    platform,
+    ...platform,
   });
   const refNames = new Set<string>();
   const named = names.map((name) => {
@@ -39,6 +40,10 @@ export function toIndexEntries(
   });
   const tagged = tag === undefined || refNames.has(tag) ? [] : [entry({ [REF_NAME]: tag, ...created })];
   return named.length + tagged.length > 0 ? [...named, ...tagged] : [entry(created)];
+}
+
+function platformOf({ os, architecture, variant }: ImageConfig): NonNullable<Descriptor['platform']> {
+  return { os, architecture, ...(variant === undefined ? {} : { variant }) };
 }
 
 /** The index with new entries: an older entry that a reader would find under one of the new names is gone, all others stay. */
@@ -61,9 +66,39 @@ export function familiarNames(names: readonly string[]): string[] {
   return [...new Set(names.map((name) => familiarName(parseReference(name))))];
 }
 
-/** The manifest of an output that has annotations of its own; the same one when it has none. */
-export function annotate(manifest: Manifest, annotations: Annotations): Manifest {
-  return Object.keys(annotations).length === 0 ? manifest : { ...manifest, annotations: { ...manifest.annotations, ...annotations } };
+/** A blob of an output. */
+export interface OutputBlob {
+  readonly descriptor: Descriptor;
+  /** Of one that the store does not have. */
+  readonly bytes?: Buffer;
+}
+
+/** An image or index as an output holds it. */
+export interface OutputContent extends Listed {
+  /** Everything below the descriptor and itself, what refers to others behind them. */
+  readonly blobs: readonly OutputBlob[];
+}
+
+/** @param annotations of the output alone: they make other manifests of the image's, and with them another index */
+export function toContent({ descriptor, images, index }: ImageOrIndex, annotations: Annotations = {}): OutputContent {
+  const manifests = images.map((image) => annotate(image, annotations));
+  const blobs = [...images.flatMap(contentOf).map((blob) => ({ descriptor: blob })), ...manifests];
+  const config = images[0]?.config;
+  if (index === undefined) return { descriptor: manifests[0]?.descriptor ?? descriptor, config, isIndex: false, blobs };
+  const root = Object.keys(annotations).length === 0 ? { descriptor } : annotateIndex(index, images, manifests);
+  return { descriptor: root.descriptor, config, isIndex: true, blobs: [...blobs, root] };
+}
+
+function annotate({ descriptor, manifest }: Image, annotations: Annotations): OutputBlob {
+  if (Object.keys(annotations).length === 0) return { descriptor };
+  const annotated: Manifest = { ...manifest, annotations: { ...manifest.annotations, ...annotations } };
+  const bytes = Buffer.from(JSON.stringify(annotated));
+  return { descriptor: { mediaType: descriptor.mediaType, digest: digestOf(bytes), size: bytes.length }, bytes };
+}
+
+function annotateIndex(index: ImageIndex, images: readonly Image[], manifests: readonly OutputBlob[]): OutputBlob {
+  const newOf = new Map(images.map((image, position) => [image.descriptor.digest, manifests[position]?.descriptor]));
+  return encodeIndex({ ...index, manifests: index.manifests.map((entry) => ({ ...entry, ...newOf.get(entry.digest) })) });
 }
 
 /** Config and layers, each once: the blobs of the image besides its manifest. */

@@ -23,23 +23,32 @@ import type { RootView } from '../snapshot/root-view.js';
 import { temporaryName, toWriteError } from '../store/files.js';
 import type { TarEntry } from '../tar/entry.js';
 import { makeParent, writeFileTar } from './archive.js';
+import { joinedEntries, splitEntries, type PlatformTree } from './split.js';
 import { treeEntries } from './tree.js';
 
 export interface TreeOutputRequest {
   readonly root: RootView;
   readonly dest: string;
-  /** Newer file times become this one (SOURCE_DATE_EPOCH). */
-  readonly clampSeconds?: number;
+  /** The time of every file (SOURCE_DATE_EPOCH) in place of its own. */
+  readonly timeSeconds?: number;
   /** Stops `writeTreeFiles`. */
   readonly signal?: AbortSignal;
 }
 
+export interface TarOutputRequest {
+  readonly trees: readonly PlatformTree[];
+  /** Each below a directory that is named after its platform. */
+  readonly isSplit: boolean;
+  readonly dest: string;
+  readonly timeSeconds?: number;
+}
+
 /**
- * `type=tar`: the root file system as one tar, owners, devices and extended attributes kept.
- * @throws BuildError `environment`
+ * `type=tar`: root file systems as one tar, owners, devices and extended attributes kept.
+ * @throws BuildError `environment`, `usage` when trees that are not split have a file in common
  */
-export function writeTreeTar({ root, dest, clampSeconds }: TreeOutputRequest): Promise<void> {
-  return writeFileTar(dest, treeEntries(root, clampSeconds));
+export function writeTreeTar({ trees, isSplit, dest, timeSeconds }: TarOutputRequest): Promise<void> {
+  return writeFileTar(dest, isSplit ? splitEntries(trees, timeSeconds) : joinedEntries(trees, timeSeconds));
 }
 
 /**
@@ -52,13 +61,13 @@ export function writeTreeTar({ root, dest, clampSeconds }: TreeOutputRequest): P
  * @throws BuildError `usage` when a directory stands where the image has something else, `environment` when it cannot be written, and
  *   the reason of the signal
  */
-export async function writeTreeFiles({ root, dest, clampSeconds, signal }: TreeOutputRequest): Promise<readonly ByteString[]> {
+export async function writeTreeFiles({ root, dest, timeSeconds, signal }: TreeOutputRequest): Promise<readonly ByteString[]> {
   const isNew = lstatSync(dest, { throwIfNoEntry: false }) === undefined;
   const target = isNew ? join(dirname(dest), temporaryName()) : dest;
   makeParent(dest);
   try {
     if (isNew) mkdirSync(target);
-    const skipped = await writeEntries(fromText(target), treeEntries(root, clampSeconds), signal);
+    const skipped = await writeEntries(fromText(target), treeEntries(root, timeSeconds), signal);
     if (isNew) renameSync(target, dest);
     return skipped;
   } catch (error) {

@@ -1,26 +1,26 @@
 import { existsSync, linkSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { errnoOf } from '../base/errors.js';
-import type { Image } from '../image/image.js';
+import type { ImageOrIndex } from '../image/index.js';
 import type { Descriptor } from '../oci/types.js';
 import { blobPath, hasBlob, importBlob, initLayout, putBlob, readLayout, sweepLayout, updateIndex } from '../store/layout.js';
 import type { Store } from '../store/store.js';
-import { annotate, contentOf, mergeEntries, toIndexEntries } from './entries.js';
+import { mergeEntries, toContent, toIndexEntries } from './entries.js';
 import type { OciOutput } from './output.js';
 
 export interface ImageOutputRequest<Spec> {
   readonly store: Store;
-  readonly image: Image;
+  readonly image: ImageOrIndex;
   readonly spec: Spec;
   /** Every name that the image shall have there: those of the build and those of the output. */
   readonly names: readonly string[];
 }
 
 /**
- * Writes an image into a layout directory, made when missing. An existing layout keeps its other images; the index is replaced last, so that
+ * Writes an image or index into a layout directory, made when missing. An existing layout keeps its other images; the index is replaced last, so that
  * it never names a blob that is not there.
  *
- * @returns the descriptor of the manifest, which is another than the image's when the output has annotations of its own
+ * @returns the descriptor of the manifest or index, which is another than the image's when the output has annotations of its own
  * @throws BuildError `environment` when the directory cannot be written
  */
 export async function writeOciLayout({ store, image, spec, names }: ImageOutputRequest<OciOutput>): Promise<Descriptor> {
@@ -28,11 +28,14 @@ export async function writeOciLayout({ store, image, spec, names }: ImageOutputR
   try {
     initLayout(spec.dest);
     await sweepLayout(spec.dest);
-    for (const blob of contentOf(image)) await placeBlob(store, spec.dest, blob);
-    const descriptor = await placeManifest(store, image, spec);
-    const entries = toIndexEntries({ descriptor, config: image.config }, names, spec.tag);
+    const content = toContent(image, spec.annotations);
+    for (const { descriptor, bytes } of content.blobs) {
+      if (bytes === undefined) await placeBlob(store, spec.dest, descriptor);
+      else await putBlob(spec.dest, bytes, descriptor.mediaType);
+    }
+    const entries = toIndexEntries(content, names, spec.tag);
     await updateIndex(spec.dest, (index) => mergeEntries(index, entries));
-    return descriptor;
+    return content.descriptor;
   } catch (error) {
     if (isNew && isEmpty(spec.dest)) await rm(spec.dest, { recursive: true, force: true });
     throw error;
@@ -46,13 +49,6 @@ function isEmpty(dir: string): boolean {
   } catch {
     return true;
   }
-}
-
-async function placeManifest(store: Store, image: Image, spec: OciOutput): Promise<Descriptor> {
-  const manifest = annotate(image.manifest, spec.annotations);
-  if (manifest !== image.manifest) return putBlob(spec.dest, Buffer.from(JSON.stringify(manifest)), image.descriptor.mediaType);
-  await placeBlob(store, spec.dest, image.descriptor);
-  return image.descriptor;
 }
 
 /** A hard link costs nothing; where the file systems differ, or refuse, the blob is copied. */

@@ -1,8 +1,21 @@
 import type { Compression } from '../image/image.js';
 
-interface ImageOutput {
+interface TimedOutput {
+  /** SOURCE_DATE_EPOCH of this output in place of the build's. */
+  readonly epochSeconds?: number | 'none';
+}
+
+interface TreeParts extends TimedOutput {
+  readonly dest: string;
+  /** A directory `linux_amd64` for each platform; the default is that of several platforms only. */
+  readonly platformSplit?: boolean;
+}
+
+interface ImageOutput extends TimedOutput {
   /** Names in addition to those of the build. */
   readonly names: readonly string[];
+  /** Whether newer file times of new layers become SOURCE_DATE_EPOCH; the default is true. */
+  readonly rewriteTimestamp?: boolean;
   readonly compression?: Compression;
   readonly compressionLevel?: number;
 }
@@ -23,9 +36,10 @@ export type OutputSpec =
   /** `type=image`: the local store (what a build without `-o` does). */
   | (ImageOutput & { readonly type: 'image' })
   /** `type=local`: the flattened root file system as files. */
-  | { readonly type: 'local'; readonly dest: string }
+  | (TreeParts & { readonly type: 'local' })
   /** `type=tar`: the flattened root file system as one tar. */
-  | { readonly type: 'tar'; readonly dest: string };
+  | (TreeParts & { readonly type: 'tar' });
 
 export type OciOutput = Extract<OutputSpec, { type: 'oci' }>;
 export type DockerOutput = Extract<OutputSpec, { type: 'docker' }>;
+export type TreeOutput = Extract<OutputSpec, { type: 'local' | 'tar' }>;

@@ -8,13 +8,22 @@ import type { OciOutput, OutputSpec } from './output.js';
 /** The values of one `-o`, by key; keys that may come several times keep all their values. */
 type Values = ReadonlyMap<string, readonly string[]>;
 
-const IMAGE_KEYS = ['name', 'compression', 'compression-level', 'force-compression', 'oci-mediatypes', 'rewrite-timestamp'];
+const TREE_KEYS = ['dest', 'platform-split', 'source-date-epoch'];
+const IMAGE_KEYS = [
+  'name',
+  'compression',
+  'compression-level',
+  'force-compression',
+  'oci-mediatypes',
+  'rewrite-timestamp',
+  'source-date-epoch',
+];
 const KEYS: Readonly<Record<OutputSpec['type'], readonly string[]>> = {
   oci: ['dest', 'tar', ...IMAGE_KEYS],
   docker: ['dest', ...IMAGE_KEYS],
   image: ['push', 'store', 'unpack', ...IMAGE_KEYS],
-  local: ['dest', 'mode', 'platform-split'],
-  tar: ['dest', 'platform-split'],
+  local: ['mode', ...TREE_KEYS],
+  tar: TREE_KEYS,
 };
 const TYPES = Object.keys(KEYS) as OutputSpec['type'][];
 
@@ -32,15 +41,12 @@ const UNSUPPORTED_KEYS = [
   'prefer-nondist-layers',
   'push-by-digest',
   'registry.insecure',
-  'source-date-epoch',
 ];
 /** Keys whose one value is the only way that tsbuild works; the other is refused. */
 const FIXED: Readonly<Record<string, boolean>> = {
   push: false,
   'force-compression': false,
-  'platform-split': false,
   store: true,
-  'rewrite-timestamp': true,
 };
 
 const ANNOTATION = /^annotation(?:-(manifest|index|manifest-descriptor|index-descriptor))?(?:\[([^\]]*)\])?\.(.+)$/;
@@ -71,7 +77,7 @@ export function parseOutput(text: string): OutputSpec {
     case 'local':
       return toLocal(text, values);
     default:
-      return { type, dest: one(values, 'dest') ?? '-' };
+      return { type, dest: one(values, 'dest') ?? '-', ...toTreeOutput(text, values) };
   }
 }
 
@@ -172,7 +178,22 @@ function toLocal(text: string, values: Values): OutputSpec {
   const mode = one(values, 'mode') ?? 'copy';
   if (mode === 'delete') throw new BuildError('unsupported', 'output option mode=delete is not supported yet');
   if (mode !== 'copy') throw usage(text, `unknown mode ${JSON.stringify(mode)}: want copy`);
-  return { type: 'local', dest };
+  return { type: 'local', dest, ...toTreeOutput(text, values) };
+}
+
+function toTreeOutput(text: string, values: Values) {
+  const split = one(values, 'platform-split');
+  return { ...toEpoch(text, values), ...(split === undefined ? {} : { platformSplit: bool(text, 'platform-split', split) }) };
+}
+
+/** Nothing behind `source-date-epoch=` is a build without one. */
+function toEpoch(text: string, values: Values): { epochSeconds?: number | 'none' } {
+  const value = one(values, 'source-date-epoch');
+  if (value === undefined) return {};
+  if (value === '') return { epochSeconds: 'none' };
+  const seconds = Number(value);
+  if (/^[-+]?\d+$/.test(value) && Number.isSafeInteger(seconds)) return { epochSeconds: seconds };
+  throw usage(text, `source-date-epoch=${value}: want whole seconds since 1970`);
 }
 
 function toImageOutput(text: string, values: Values) {
@@ -180,9 +201,12 @@ function toImageOutput(text: string, values: Values) {
   const level = parseCompressionLevel(one(values, 'compression-level'), compression);
   const names = (values.get('name') ?? []).flatMap((value) => value.split(',')).filter((name) => name !== '');
   for (const name of names) parseReference(name);
+  const rewrite = one(values, 'rewrite-timestamp');
   for (const key of ['unpack', 'oci-mediatypes']) bool(text, key, one(values, key) ?? 'false');
   return {
     names,
+    ...toEpoch(text, values),
+    ...(rewrite === undefined ? {} : { rewriteTimestamp: bool(text, 'rewrite-timestamp', rewrite) }),
     ...(compression === undefined ? {} : { compression }),
     ...(level === undefined ? {} : { compressionLevel: level }),
   };

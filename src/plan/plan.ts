@@ -52,7 +52,7 @@ export interface FileAccess {
 export type StepMount =
   | { readonly kind: 'bind'; readonly target: string; readonly from: CopyFrom; readonly source: string; readonly writable: boolean }
   | CacheMount
-  | { readonly kind: 'tmpfs'; readonly target: string; readonly sizeBytes?: number }
+  | { readonly kind: 'tmpfs'; readonly target: string; readonly sizeBytes?: number; readonly writable: boolean }
   /** At least one of `target` and `env`. */
   | ({
       readonly kind: 'secret';
@@ -107,8 +107,8 @@ export type CopyFrom =
   /** The build's context or, with a name, a directory that `--build-context` gave. */
   | { readonly kind: 'context'; readonly name?: string }
   | { readonly kind: 'stage'; readonly stage: number }
-  /** An image that is not a stage: `COPY --from=busybox`. `key` finds it among the bases. */
-  | { readonly kind: 'image'; readonly key: string };
+  /** An image that is not a stage: `COPY --from=busybox`. */
+  | ImageOrigin;
 
 /** The directory of WORKDIR, made when missing and owned by USER. */
 export interface WorkdirStep extends StepCommon {
@@ -125,15 +125,25 @@ export interface ConfigStep extends StepCommon {
 
 export type Step = RunStep | CopyStep | WorkdirStep | ConfigStep;
 
-export type StageBase =
-  { readonly kind: 'scratch' } | { readonly kind: 'stage'; readonly stage: number } | { readonly kind: 'image'; readonly key: string };
+/** An image by its name and platform. */
+export interface ImageOrigin {
+  readonly kind: 'image';
+  /** Finds it among the bases: one name can be used for several platforms. */
+  readonly key: string;
+  /** As the Dockerfile has it, expanded, or the name of the `--build-context` that stands for it. */
+  readonly name: string;
+  readonly platform: Platform;
+}
+
+export type StageBase = { readonly kind: 'scratch' } | { readonly kind: 'stage'; readonly stage: number } | ImageOrigin;
 
 export interface PlannedStage {
-  /** Position in the Dockerfile, 0-based: what `COPY --from=0` names. */
+  /** Unique in the plan. In that of one platform the position in the Dockerfile, 0-based: what `COPY --from=0` names. */
   readonly index: number;
   /** `AS` name, or `stage-N` for display. */
   readonly name: string;
   readonly base: StageBase;
+  /** Of the programs in it. */
   readonly platform: Platform;
   readonly range: SourceRange;
   readonly text: string;
@@ -144,20 +154,43 @@ export interface PlannedStage {
   readonly author?: string;
 }
 
+/** What becomes an image. */
+export interface PlanTarget {
+  /** What the image says of itself, whatever its base is for. */
+  readonly platform: Platform;
+  readonly stage: number;
+}
+
 export interface Plan {
-  /** Only what the target reaches, each after all that it needs. */
+  /** Only what the targets reach, each after all that it needs. */
   readonly stages: readonly PlannedStage[];
-  readonly target: number;
+  /** One for each platform. */
+  readonly targets: readonly [PlanTarget, ...PlanTarget[]];
   /** From the build argument or the global ARG of that name; seconds. */
   readonly sourceDateEpoch?: number;
   /** Of planning; those of parsing are in the Dockerfile. */
   readonly warnings: readonly { readonly message: string; readonly range?: SourceRange }[];
 }
 
+/** What SOURCE_DATE_EPOCH can take its time from. */
+export type EpochSource =
+  | { readonly kind: 'context' }
+  | { readonly kind: 'named-context'; readonly name: string }
+  | { readonly kind: 'remote'; readonly remote: RemoteSource };
+
+/** A time that planning needs to know before it can go on. */
+export interface EpochRequest {
+  /** What to look it up by in `PlanInput.epochs`: the value of SOURCE_DATE_EPOCH. */
+  readonly value: string;
+  readonly source: EpochSource;
+  readonly range?: SourceRange;
+}
+
 /** An image that planning needs to know before it can go on. */
 export interface BaseRequest {
-  /** What to look it up by in `PlanInput.bases`: the name as the Dockerfile has it, expanded. */
+  /** What to look it up by in `PlanInput.bases`. */
   readonly key: string;
+  readonly name: string;
   readonly platform: Platform;
   readonly range: SourceRange;
   /** A stage of nearly that name, which may have been meant. */
@@ -174,9 +207,17 @@ export interface PlanInput {
   readonly directoryContexts: ReadonlySet<string>;
   /** Names given by `--build-context` that lead to images: known here because they hide stages of that name. */
   readonly imageContexts?: ReadonlySet<string>;
-  readonly hostPlatform: Platform;
+  /** What BUILDPLATFORM and its like say: of this machine. */
+  readonly buildPlatform: Platform;
+  readonly targetPlatform: Platform;
+  /** The target platform was asked for, so that the image says so whatever its base is. */
+  readonly isPlatformGiven?: boolean;
   /** Configs of the images asked for so far, by key. */
   readonly bases: ReadonlyMap<string, ImageConfig>;
+  /** Times asked for so far, by value: seconds since 1970, `undefined` for what has none. */
+  readonly epochs?: ReadonlyMap<string, number | undefined>;
   /** `--network`, for RUN steps that do not say otherwise. */
   readonly network: 'default' | 'none' | 'host';
+  /** `--allow`: entitlements. */
+  readonly allowed?: ReadonlySet<string>;
 }

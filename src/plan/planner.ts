@@ -1,9 +1,9 @@
-import { formatPlatform, samePlatform } from '../oci/platform.js';
+import { normalizePlatform } from '../oci/platform.js';
 import type { Platform } from '../oci/types.js';
 import type { Dockerfile } from '../parse/instruction.js';
 import { inheritConfig, withLabels } from './config.js';
-import { sourceDateEpoch } from './epoch.js';
-import type { BaseRequest, Plan, PlannedStage, PlanInput } from './plan.js';
+import { sourceDateEpoch, withEpoch } from './epoch.js';
+import type { BaseRequest, EpochRequest, ImageOrigin, Plan, PlannedStage, PlanInput } from './plan.js';
 import { checkCopies, reachFrom, type ReachedStage } from './reach.js';
 import { globalScope } from './scope.js';
 import { StagePlanner, type PlanContext, type StageStart } from './stage-planner.js';
@@ -13,18 +13,23 @@ import { notSupportedYet } from './unsupported.js';
 export type PlanResult =
   | { readonly kind: 'plan'; readonly plan: Plan }
   /** Look these up, add their configs to the input and call again: their triggers can ask for more. */
-  | { readonly kind: 'needs-bases'; readonly bases: readonly BaseRequest[] };
+  | { readonly kind: 'needs-bases'; readonly bases: readonly BaseRequest[] }
+  /** The same with the time of something. */
+  | { readonly kind: 'needs-epoch'; readonly request: EpochRequest };
 
 /**
  * From instructions to the steps of the stages that the target needs, every word expanded. Reads nothing but its arguments.
  * @throws BuildError `dockerfile` or `unsupported` with a range, `usage` for a target or build argument that is wrong
  */
-export function planBuild(dockerfile: Dockerfile, input: PlanInput): PlanResult {
+export function planBuild(dockerfile: Dockerfile, given: PlanInput): PlanResult {
   const { escape } = dockerfile.directives;
   const { globalArgs, sources } = splitStages(dockerfile.instructions);
-  const targetName = input.target ?? sources.at(-1)?.from.name ?? 'default';
-  const globals = globalScope(globalArgs, { buildArgs: input.buildArgs, platform: input.hostPlatform, targetName, escape });
-  const epoch = sourceDateEpoch({ input, globals, globalArgs, sources });
+  const targetName = given.target ?? sources.at(-1)?.from.name ?? 'default';
+  const globalsGiven = globalScope(globalArgs, { ...given, targetName, escape });
+  const epoch = sourceDateEpoch({ input: given, globals: globalsGiven, globalArgs, sources, escape });
+  if (epoch.kind === 'asked') return { kind: 'needs-epoch', request: epoch.request };
+  const input = { ...given, buildArgs: withEpoch(given.buildArgs, epoch.seconds) };
+  const globals = withEpoch(globalsGiven, epoch.seconds);
   const stages = readStages(sources, { input, lookup: (name) => globals.get(name), escape });
   const target = findTarget(input.target, stages);
   checkCopies(stages, input);
@@ -34,7 +39,12 @@ export function planBuild(dockerfile: Dockerfile, input: PlanInput): PlanResult 
   const planned = planStages(reached, context).map((stage) => (stage.index === target.index ? addLabels(stage, input) : stage));
   return {
     kind: 'plan',
-    plan: { stages: planned, target: target.index, warnings: context.warnings, ...(epoch === undefined ? {} : { sourceDateEpoch: epoch }) },
+    plan: {
+      stages: planned,
+      targets: [{ platform: imagePlatform(target, { stages, planned, input }), stage: target.index }],
+      warnings: context.warnings,
+      ...(epoch.seconds === undefined ? {} : { sourceDateEpoch: epoch.seconds }),
+    },
   };
 }
 
@@ -49,12 +59,22 @@ function planStages(reached: readonly ReachedStage[], context: PlanContext): Pla
   });
 }
 
-function startOf(stage: Stage, planners: ReadonlyMap<number, StagePlanner>, { input, warnings }: PlanContext): StageStart {
+function startOf(stage: Stage, planners: ReadonlyMap<number, StagePlanner>, context: PlanContext): StageStart {
+  const start = startFrom(stage, planners, context);
+  if (start.platform.os !== 'windows') return start;
+  throw notSupportedYet('images of Windows', { range: stage.from.range, hint: 'Start from an image of Linux.' });
+}
+
+function startFrom(stage: Stage, planners: ReadonlyMap<number, StagePlanner>, { input }: PlanContext): StageStart {
   const { base } = stage;
   if (base.kind === 'stage') return startFromStage(base.stage, planners);
-  if (base.kind === 'image') return startFromImage(stage, { key: base.key, input, warnings });
-  if (base.kind === 'scratch') return { base, platform: input.hostPlatform, config: inheritConfig({ WorkingDir: '/' }) };
-  throw new Error('a directory as a base was refused before');
+  if (base.kind === 'image') return startFromImage(stage, { base, input });
+  // What programs come to lie in it, the Dockerfile knows.
+  if (base.kind === 'scratch')
+    return { base, platform: stage.platform ?? input.targetPlatform, config: inheritConfig({ WorkingDir: '/' }) };
+  // Everything in it is what the stage begins with: one layer, as of a COPY.
+  const platform = stage.platform ?? input.targetPlatform;
+  return { base: { kind: 'scratch' }, platform, config: inheritConfig({ WorkingDir: '/' }), context: base.name };
 }
 
 function startFromStage(index: number, planners: ReadonlyMap<number, StagePlanner>): StageStart {
@@ -70,27 +90,41 @@ function startFromStage(index: number, planners: ReadonlyMap<number, StagePlanne
 }
 
 interface ImageStart {
-  readonly key: string;
+  readonly base: ImageOrigin;
   readonly input: PlanInput;
-  readonly warnings: PlanContext['warnings'];
 }
 
-function startFromImage({ platform, baseName, from }: Stage, { key, input, warnings }: ImageStart): StageStart {
-  const image = input.bases.get(key);
-  if (image === undefined) throw new Error(`base ${key} was not asked for`);
-  if (image.os === 'windows') throw notSupportedYet('images of Windows', { range: from.range, hint: 'Start from an image of Linux.' });
+/** An image for another platform is used as it is; the linter tells of it. */
+function startFromImage({ platform }: Stage, { base, input }: ImageStart): StageStart {
+  const image = input.bases.get(base.key);
+  if (image === undefined) throw new Error(`base ${base.key} was not asked for`);
   const own = platformOf(image);
-  const wanted = platform ?? input.hostPlatform;
-  if (own !== undefined && !samePlatform(own, wanted)) {
-    const message = `base image ${baseName} has platform "${formatPlatform(own)}", expected "${formatPlatform(wanted)}"`;
-    warnings.push({ message, range: from.range });
-  }
   return {
-    base: { kind: 'image', key },
-    platform: platform ?? own ?? input.hostPlatform,
+    base,
+    platform: platform ?? own ?? input.targetPlatform,
     config: inheritConfig(image.config ?? {}),
     ...(image.author === undefined || image.author === '' ? {} : { author: image.author }),
   };
+}
+
+interface PlannedTarget {
+  readonly stages: readonly Stage[];
+  readonly planned: readonly PlannedStage[];
+  readonly input: PlanInput;
+}
+
+/**
+ * A platform that was asked for goes over what the base says; of the same machine the base says more at times. An image from scratch is for the
+ * target, whatever FROM says.
+ */
+function imagePlatform(target: Stage, { stages, planned, input: { isPlatformGiven, targetPlatform } }: PlannedTarget): Platform {
+  let root: Stage | undefined = target;
+  while (root?.base.kind === 'stage') root = stages[root.base.stage];
+  if (root?.base.kind === 'scratch') return targetPlatform;
+  const own = planned.find((stage) => stage.index === target.index)?.platform ?? targetPlatform;
+  if (isPlatformGiven !== true) return normalizePlatform(own);
+  const isSameMachine = own.os === targetPlatform.os && own.architecture === targetPlatform.architecture;
+  return normalizePlatform(isSameMachine ? { ...own, ...targetPlatform } : targetPlatform);
 }
 
 /** `undefined` when the image does not say. */

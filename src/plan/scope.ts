@@ -13,7 +13,8 @@ export type Expand = (word: string) => string;
 
 export interface GlobalScopeInput {
   readonly buildArgs: ReadonlyMap<string, string>;
-  readonly platform: Platform;
+  readonly buildPlatform: Platform;
+  readonly targetPlatform: Platform;
   /** Value of TARGETSTAGE. */
   readonly targetName: string;
   readonly escape: '\\' | '`';
@@ -38,10 +39,10 @@ export function globalScope(instructions: readonly ArgInstruction[], input: Glob
   return scope;
 }
 
-/** Build and target platform are one: the host's. */
-function predefinedArgs({ buildArgs, platform, targetName }: GlobalScopeInput): Map<string, string> {
+function predefinedArgs({ buildArgs, buildPlatform, targetPlatform, targetName }: GlobalScopeInput): Map<string, string> {
   const scope = new Map<string, string>();
-  for (const side of ['BUILD', 'TARGET']) {
+  const sides = { BUILD: buildPlatform, TARGET: targetPlatform };
+  for (const [side, platform] of Object.entries(sides)) {
     scope.set(`${side}PLATFORM`, formatPlatform(platform));
     scope.set(`${side}OS`, platform.os);
     scope.set(`${side}OSVERSION`, platform['os.version'] ?? '');

@@ -6,16 +6,16 @@ const NAMES = new Set(
     'USR2 VTALRM WINCH XCPU XFSZ'
   ).split(' '),
 );
-const REAL_TIME = /^RTM(?:IN(?:\+([0-9]+))?|AX(?:-([0-9]+))?)$/;
+const REAL_TIME = /^RTM(?:IN(?:\+([1-9][0-9]*))?|AX(?:-([1-9][0-9]*))?)$/;
 /** Linux has the signals 34 to 64 for programs; RTMIN+15 and RTMAX-14 are the farthest that have names. */
 const MAX_REAL_TIME_OFFSET = { min: 15, max: 14 };
 
 /**
- * STOPSIGNAL takes a name, with or without `SIG`, in any case, or a number other than 0.
+ * STOPSIGNAL takes a name, with or without `SIG`, in any case, or any number other than 0: BuildKit lets negative ones pass, too.
  * @throws BuildError `dockerfile`
  */
 export function checkSignal(signal: string): void {
-  if (/^[0-9]+$/.test(signal) ? Number(signal) !== 0 : isSignalName(signal.toUpperCase().replace(/^SIG/, ''))) return;
+  if (/^[-+]?[0-9]+$/.test(signal) ? Number(signal) !== 0 : isSignalName(signal.toUpperCase().replace(/^SIG/, ''))) return;
   throw new BuildError('dockerfile', `invalid signal: ${signal}`, { hint: 'Give a name such as SIGTERM or a number.' });
 }
 

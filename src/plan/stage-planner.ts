@@ -11,12 +11,13 @@ import type {
   HealthcheckInstruction,
   Instruction,
   LabelInstruction,
+  RunInstruction,
   ShellInstruction,
   VolumeInstruction,
 } from '../parse/instruction.js';
 import { expandWord, expandWords } from '../parse/words.js';
 import { expandPairs, splitEnv, toHealthcheck, withCmd, withEntrypoint, withEnv, withKeys, withLabels, withShell } from './config.js';
-import { overwritesItself, toCopyParts } from './copy-step.js';
+import { overwritesItself, toCopyParts, wholeContext } from './copy-step.js';
 import { configHistory, healthcheckText, layerHistory, listText, pairsText, quotedListText } from './history.js';
 import { nextWorkdir } from './paths.js';
 import type { ConfigStep, CopyStep, Plan, PlannedStage, PlanInput, RunStep, StageBase, Step, WorkdirStep } from './plan.js';
@@ -26,6 +27,7 @@ import { toRunParts } from './run-step.js';
 import { StageScope } from './scope.js';
 import { checkSignal } from './signals.js';
 import type { Stage } from './stages.js';
+import { stagesReadBy } from './step-sources.js';
 import { stepText } from './step-text.js';
 
 /** What all stages of a plan share. */
@@ -46,6 +48,8 @@ export interface StageStart {
   readonly author?: string;
   /** Of the base, when it is a stage. */
   readonly scope?: StageScope;
+  /** The `--build-context` whose files it has, when that is a directory. */
+  readonly context?: string;
 }
 
 type OwnParts<S extends Step> = S extends Step ? Omit<S, 'id' | 'index' | 'text' | 'range'> : never;
@@ -73,6 +77,9 @@ export class StagePlanner {
       const { name, value } = splitEnv(entry);
       this.scope.setEnv(name, value);
     }
+    if (start.context !== undefined) {
+      this.#steps.push(this.#toStep(wholeContext(start.context), { text: `COPY --from=${start.context} . /`, range: stage.from.range }));
+    }
     if (start.config.WorkingDir !== undefined) this.config = { ...this.config, WorkingDir: nextWorkdir('/', start.config.WorkingDir) };
   }
 
@@ -93,8 +100,7 @@ export class StagePlanner {
 
   finish(): PlannedStage {
     const { index, name, baseName, from } = this.#stage;
-    const copied = this.#steps.flatMap((step) => (step.kind === 'copy' && step.from.kind === 'stage' ? [step.from.stage] : []));
-    const needs = new Set([...(this.#start.base.kind === 'stage' ? [this.#start.base.stage] : []), ...copied]);
+    const needs = new Set([...(this.#start.base.kind === 'stage' ? [this.#start.base.stage] : []), ...this.#steps.flatMap(stagesReadBy)]);
     return {
       index,
       name,
@@ -123,11 +129,11 @@ export class StagePlanner {
   #take(instruction: Instruction): StepParts | undefined {
     switch (instruction.kind) {
       case 'run':
-        return toRunParts(instruction, { config: this.config, scope: this.scope, input: this.#context.input });
+        return this.#run(instruction);
       case 'copy':
         return this.#copy(instruction);
       case 'workdir':
-        return this.#workdir(this.#expand(instruction.value));
+        return this.#workdir(this.#expand(instruction.value), instruction.range);
       case 'onbuild':
         this.config = { ...this.config, OnBuild: [...(this.config.OnBuild ?? []), instruction.trigger] };
         break;
@@ -160,10 +166,15 @@ export class StagePlanner {
     return undefined;
   }
 
+  #run(instruction: RunInstruction): StepParts {
+    const { stages, input } = this.#context;
+    return toRunParts(instruction, { config: this.config, scope: this.scope, expand: this.#expand, stage: this.#stage, stages, input });
+  }
+
   #copy(instruction: CopyInstruction): StepParts {
     const { stages, input } = this.#context;
     const workdir = this.config.WorkingDir ?? '/';
-    const parts = toCopyParts(instruction, { expand: this.#expand, workdir, stage: this.#stage, stages, input });
+    const parts = toCopyParts(instruction, { expand: this.#expand, lookup: this.scope.lookup, workdir, stage: this.#stage, stages, input });
     if (overwritesItself(parts)) {
       this.#warn(
         `${parts.op} has several sources and a destination without a trailing slash: unless "${parts.dest}" is a directory by then, each file replaces the one before`,
@@ -173,8 +184,9 @@ export class StagePlanner {
     return parts;
   }
 
-  #workdir(requested: string): StepParts {
+  #workdir(requested: string, range: SourceRange): StepParts {
     const path = nextWorkdir(this.config.WorkingDir ?? '/', requested);
+    if (requested === '') this.#warn(`WORKDIR names nothing once its variables are expanded: the directory stays "${path}"`, range);
     this.config = { ...this.config, WorkingDir: path };
     const clean = cleanPath(path);
     if (clean === '/') return configStep(`WORKDIR ${path}`);

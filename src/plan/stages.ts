@@ -1,6 +1,6 @@
 import { atRange, BuildError } from '../base/errors.js';
 import { didYouMean } from '../base/suggest.js';
-import { parsePlatform } from '../oci/platform.js';
+import { formatPlatform, parsePlatform } from '../oci/platform.js';
 import { familiarName, parseReference } from '../oci/reference.js';
 import type { Platform } from '../oci/types.js';
 import type { ArgInstruction, FromInstruction, Instruction } from '../parse/instruction.js';
@@ -59,9 +59,10 @@ export function readStages(sources: readonly StageSource[], names: StageNames): 
     try {
       const baseName = expandWord(from.image, names.lookup, names);
       if (baseName === '') throw new BuildError('dockerfile', `base name (${from.image}) should not be blank`);
-      const base = byName.get(baseName) ?? originOutside(baseName, names.input);
       const platform = readPlatform(from, names);
-      const hiding = from.name === undefined ? undefined : namedContext(from.name, names.input);
+      const place = { input: names.input, platform: platform ?? names.input.targetPlatform };
+      const base = byName.get(baseName) ?? originOutside(baseName, place);
+      const hiding = from.name === undefined ? undefined : namedContext(from.name, place);
       if (from.name !== undefined) byName.set(from.name, hiding ?? { kind: 'stage', stage: index });
       const stage = { ...source, name: from.name ?? `stage-${index}`, base, baseName, ...(platform === undefined ? {} : { platform }) };
       return hiding === undefined ? stage : { ...stage, base: hiding, instructions: [] };
@@ -83,19 +84,51 @@ function readPlatform({ platform }: FromInstruction, names: StageNames): Platfor
   }
 }
 
-/** A name that is no stage's. */
-function originOutside(name: string, input: PlanInput): Origin {
-  return namedContext(name, input) ?? (name === 'scratch' ? { kind: 'scratch' } : { kind: 'image', key: name });
+/** Where a name is looked up, and for which platform. */
+interface Lookout {
+  readonly input: PlanInput;
+  readonly platform: Platform;
 }
 
-/** What `--build-context` gave a name to. It hides stages and images of that name, except for the two names that the builder keeps. */
-function namedContext(name: string, input: PlanInput): Origin | undefined {
+/** A name that is no stage's. */
+function originOutside(name: string, place: Lookout): Origin {
+  return namedContext(name, place) ?? (name === 'scratch' ? { kind: 'scratch' } : imageOrigin(name, place));
+}
+
+function imageOrigin(name: string, { platform }: Lookout): Origin {
+  return { kind: 'image', key: baseKey(name, platform), name, platform };
+}
+
+/** Finds an image in `PlanInput.bases`: `alpine linux/arm64`. */
+export function baseKey(name: string, platform: Platform): string {
+  return `${name} ${formatPlatform(platform)}`;
+}
+
+/**
+ * What `--build-context` gave a name to; `name::os/arch` goes before `name`. It hides stages and images of that name, except for the two names
+ * that the builder keeps.
+ */
+function namedContext(name: string, place: Lookout): Origin | undefined {
+  const { directoryContexts, imageContexts } = place.input;
+  if (directoryContexts.size + (imageContexts?.size ?? 0) === 0) return undefined;
   if (name.toLowerCase() === 'scratch' || name.toLowerCase() === 'context') return undefined;
-  const isMeant = (given: string): boolean => shortName(given) === shortName(name);
-  const directory = [...input.directoryContexts].find(isMeant);
+  const wanted = shortName(name);
+  return findContext(`${wanted}::${formatPlatform(place.platform)}`, place) ?? findContext(wanted, place);
+}
+
+function findContext(wanted: string, place: Lookout): Origin | undefined {
+  const { directoryContexts, imageContexts = [] } = place.input;
+  const isMeant = (given: string): boolean => shortContextName(given) === wanted;
+  const directory = [...directoryContexts].find(isMeant);
   if (directory !== undefined) return { kind: 'directory', name: directory };
-  const image = [...(input.imageContexts ?? [])].find(isMeant);
-  return image === undefined ? undefined : { kind: 'image', key: image };
+  const image = [...imageContexts].find(isMeant);
+  return image === undefined ? undefined : imageOrigin(image, place);
+}
+
+/** `alpine::linux/arm64` for `docker.io/library/alpine::linux/arm64` */
+function shortContextName(given: string): string {
+  const [name = '', ...platform] = given.split('::');
+  return [shortName(name), ...platform].join('::');
 }
 
 /** `alpine` for `docker.io/library/alpine:latest`; a name that is no image's stays. */
@@ -121,8 +154,19 @@ export function findCopyOrigin(from: string, stages: readonly Stage[], input: Pl
   const isIndex = /^[-+]?[0-9]+$/.test(from);
   const stage = isIndex ? stages[Number(from)] : findStage(from, stages);
   if (stage === undefined && isIndex) throw new BuildError('dockerfile', `invalid stage index ${Number(from)}`);
-  if (stage === undefined) return originOutside(from, input);
-  const hiding = stage.from.name === undefined ? undefined : namedContext(stage.from.name, input);
+  return originOf(stage, from, input);
+}
+
+/** What `from=` of a RUN --mount names: as `COPY --from`, but no stage by its position. */
+export function findMountOrigin(from: string, stages: readonly Stage[], input: PlanInput): Origin {
+  return originOf(findStage(from, stages), from, input);
+}
+
+function originOf(stage: Stage | undefined, from: string, input: PlanInput): Origin {
+  const place = { input, platform: input.targetPlatform };
+  if (stage === undefined) return originOutside(from, place);
+  const hiding =
+    stage.from.name === undefined ? undefined : namedContext(stage.from.name, { input, platform: stage.platform ?? place.platform });
   return hiding ?? { kind: 'stage', stage: stage.index };
 }
 

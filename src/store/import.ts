@@ -5,7 +5,8 @@ import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { BuildError, systemErrorText } from '../base/errors.js';
 import { digestFromHex, type Digest } from '../oci/digest.js';
-import { MediaType, type Descriptor } from '../oci/types.js';
+import { matchesPlatform } from '../oci/platform.js';
+import { MediaType, type Descriptor, type Platform } from '../oci/types.js';
 import { MAX_CONFIG_BYTES, MAX_MANIFEST_BYTES, parseIndex, parseManifest } from '../oci/validate.js';
 import { toWriteError } from './files.js';
 import { blobPath, readBlob, readLayout } from './layout.js';
@@ -18,28 +19,32 @@ export interface LayoutImage {
   readonly path: string;
   readonly tag?: string;
   readonly digest?: string;
+  /** Of several images with one tag, that for this platform. */
+  readonly platform?: Platform;
 }
 
 /**
  * Finds an image in an OCI image layout.
  * @throws BuildError `input` when there is none, or several without a choice
  */
-export async function findInLayout({ path, tag, digest }: LayoutImage): Promise<Descriptor> {
+export async function findInLayout(image: LayoutImage): Promise<Descriptor> {
+  const { path, tag, digest, platform } = image;
   const { manifests } = readLayout(path);
-  const tags = manifests.map((descriptor) => descriptor.annotations?.[REF_NAME]);
-  const byTag = (wanted: string): Descriptor | undefined => manifests[tags.indexOf(wanted)];
-  const found =
-    digest !== undefined
-      ? manifests.find((descriptor) => descriptor.digest === digest)
-      : tag !== undefined
-        ? byTag(tag)
-        : (byTag('latest') ?? (new Set(manifests.map((descriptor) => descriptor.digest)).size === 1 ? manifests[0] : undefined));
+  const fitting = manifests.filter((entry) => platform === undefined || !entry.platform || matchesPlatform(entry.platform, platform));
+  const found = findAmong(fitting, image) ?? findAmong(manifests, image);
   if (found !== undefined) return found;
   const wanted = digest ?? tag;
-  const known = tags.filter((name) => name !== undefined).join(', ');
+  const known = manifests.flatMap(({ annotations }) => annotations?.[REF_NAME] ?? []).join(', ');
   throw new BuildError('input', `OCI layout "${path}" has no image ${wanted === undefined ? 'tagged "latest"' : `"${wanted}"`}`, {
     hint: known === '' ? 'name one by its digest: oci-layout://DIR@sha256:…' : `it has: ${known}`,
   });
+}
+
+function findAmong(manifests: readonly Descriptor[], { tag, digest }: LayoutImage): Descriptor | undefined {
+  if (digest !== undefined) return manifests.find((descriptor) => descriptor.digest === digest);
+  const byTag = (wanted: string): Descriptor | undefined => manifests.find(({ annotations }) => annotations?.[REF_NAME] === wanted);
+  if (tag !== undefined) return byTag(tag);
+  return byTag('latest') ?? (new Set(manifests.map((descriptor) => descriptor.digest)).size === 1 ? manifests[0] : undefined);
 }
 
 export interface ImportRequest {

@@ -34,7 +34,7 @@ describe.skipIf(missing !== undefined)('SOURCE_DATE_EPOCH', () => {
     return layout;
   }
 
-  it('makes the same image at another time, in another store, of files with other times, however it is given', async () => {
+  it('142: makes the same image at another time, in another store, of files with other times, however it is given', async () => {
     const first = build('environment', [], { SOURCE_DATE_EPOCH: String(EPOCH) });
     await sleep(1100);
     for (const name of ['busybox', 'tree/tree-a/1', 'tree/tree-a', 'Dockerfile'])

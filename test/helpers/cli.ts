@@ -17,6 +17,8 @@ export interface CliOptions {
   readonly cwd?: string;
   readonly env?: Readonly<Record<string, string>>;
   readonly timeoutMs?: number;
+  /** For `startTsbuild`: standard input, which is /dev/null otherwise. */
+  readonly input?: string | Buffer;
   /** Another copy of the CLI. */
   readonly program?: string;
 }
@@ -40,11 +42,14 @@ export function tsbuild(args: readonly string[], options: CliOptions = {}): CliR
 
 /** The same, beside the test instead of in front of it. */
 export function startTsbuild(args: readonly string[], options: CliOptions = {}): ReturnType<typeof spawn> {
-  return spawn(process.execPath, [options.program ?? TSBUILD, ...args], {
-    stdio: ['ignore', 'pipe', 'pipe'],
+  const child = spawn(process.execPath, [options.program ?? TSBUILD, ...args], {
+    stdio: [options.input === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe'],
     env: cleanEnvironment(options.env),
     ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
   });
+  // It may end without having read everything.
+  child.stdin?.on('error', () => undefined).end(options.input);
+  return child;
 }
 
 /** What a process said, when it has ended. */

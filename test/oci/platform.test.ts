@@ -57,6 +57,9 @@ describe('matchesPlatform', () => {
     ['linux/arm/v7', 'linux/arm/v6', false],
     ['linux/arm64/v8', 'linux/arm64', true],
     ['linux/amd64/v3', 'linux/amd64', false],
+    ['linux/amd64', 'linux/amd64/v2', true],
+    ['linux/amd64/v2', 'linux/amd64/v3', true],
+    ['linux/ppc64le/power8', 'linux/ppc64le', false],
   ])('an image for %s on %s: %s', (offered, wanted, expected) => {
     expect(matchesPlatform(parsePlatform(offered), parsePlatform(wanted))).toBe(expected);
   });

@@ -110,11 +110,11 @@ describe.skipIf(!isRoot)('writeTreeFiles', () => {
     expect(readdirSync(dest).filter((name) => name.startsWith('.tmp'))).toEqual([]);
   });
 
-  it('clamps newer times', async () => {
+  it('gives every file the one time', async () => {
     const dest = join(dir, 'out');
-    await writeTreeFiles({ root, dest, clampSeconds: MTIME + 1 });
+    await writeTreeFiles({ root, dest, timeSeconds: MTIME + 1 });
     expect(statSync(join(dest, 'new')).mtimeMs).toBe((MTIME + 1) * 1000);
-    expect(statSync(join(dest, 'link-a')).mtimeMs).toBe(MTIME * 1000);
+    expect(statSync(join(dest, 'link-a')).mtimeMs).toBe((MTIME + 1) * 1000);
   });
 });
 
@@ -134,7 +134,7 @@ describe('writeTreeFiles', () => {
 describe.skipIf(!isRoot)('writeTreeTar', () => {
   it('keeps owners, modes, devices, links and names', async () => {
     const dest = join(dir, 'root.tar');
-    await writeTreeTar({ root, dest, clampSeconds: MTIME });
+    await writeTreeTar({ trees: [{ platform: { os: 'linux', architecture: 'amd64' }, root }], isSplit: false, dest, timeSeconds: MTIME });
     const listing = execFileSync('tar', ['--utc', '--numeric-owner', '--quoting-style=escape', '-tvf', dest], { encoding: 'utf8' });
     const lines = listing
       .trim()
@@ -155,5 +155,18 @@ describe.skipIf(!isRoot)('writeTreeTar', () => {
       'drwxrwxrwt 0/0 0 2020-09-13 12:26 tmp/',
       '-rw-r--r-- 0/0 5 2020-09-13 12:26 \\377\\376-latin',
     ]);
+  });
+
+  it('has a directory for each platform, links staying inside', async () => {
+    const dest = join(dir, 'split.tar');
+    const trees = ['amd64', 'arm'].map((architecture) => ({ platform: { os: 'linux', architecture, variant: 'v7' }, root }));
+    await writeTreeTar({ trees, isSplit: true, dest, timeSeconds: MTIME });
+    const listing = execFileSync('tar', ['--utc', '--numeric-owner', '-tvf', dest], { encoding: 'utf8' }).replaceAll(/ +/g, ' ');
+    expect(listing).toMatch(/^drwxr-xr-x 0\/0 0 2020-09-13 12:26 linux_amd64_v7\/\n/);
+    expect(listing).toContain('hrw-r--r-- 0/0 0 2020-09-13 12:26 linux_arm_v7/link-b link to linux_arm_v7/link-a\n');
+    await expect(writeTreeTar({ trees, isSplit: false, dest: join(dir, 'joined.tar') })).rejects.toThrow(
+      'cannot overwrite "bin/su" from linux/amd64/v7 with linux/arm/v7 when split option is disabled',
+    );
+    expect(existsSync(join(dir, 'joined.tar'))).toBe(false);
   });
 });

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Image } from '../../src/image/image.js';
+import { oneImage } from '../../src/image/index.js';
 import { validateImage } from '../../src/image/validate.js';
 import { hexOf } from '../../src/oci/digest.js';
 import { MediaType, type ImageIndex } from '../../src/oci/types.js';
@@ -59,7 +60,7 @@ function tags(index: ImageIndex): (string | undefined)[] {
 describe('writeOciLayout', () => {
   it('writes a layout that validates, blobs linked and not copied', async () => {
     const spec = layoutSpec('one');
-    const descriptor = await writeOciLayout({ store, image, spec, names: ['app:1', 'registry.example/team/app:2'] });
+    const descriptor = await writeOciLayout({ store, image: oneImage(image), spec, names: ['app:1', 'registry.example/team/app:2'] });
     expect(descriptor).toEqual(image.descriptor);
     const index = readIndex(spec.dest);
     expectOciSchema('image-index-schema', index);
@@ -85,10 +86,10 @@ describe('writeOciLayout', () => {
 
   it('keeps the other images of an existing layout and replaces the one of the same tag', async () => {
     const spec = layoutSpec('merged');
-    await writeOciLayout({ store, image, spec, names: ['app:1'] });
-    await writeOciLayout({ store, image: other, spec, names: ['app:2'] });
+    await writeOciLayout({ store, image: oneImage(image), spec, names: ['app:1'] });
+    await writeOciLayout({ store, image: oneImage(other), spec, names: ['app:2'] });
     expect(tags(readIndex(spec.dest))).toEqual(['1', '2']);
-    await writeOciLayout({ store, image: other, spec, names: ['app:1'] });
+    await writeOciLayout({ store, image: oneImage(other), spec, names: ['app:1'] });
     const index = readIndex(spec.dest);
     expect(tags(index)).toEqual(['2', '1']);
     expect(index.manifests.map((entry) => entry.digest)).toEqual([other.descriptor.digest, other.descriptor.digest]);
@@ -96,12 +97,12 @@ describe('writeOciLayout', () => {
 
   it('writes the tag of --oci-layout, and an entry without a name when there is none', async () => {
     const tagged = layoutSpec('tagged', { tag: '3.0' });
-    await writeOciLayout({ store, image, spec: tagged, names: [] });
+    await writeOciLayout({ store, image: oneImage(image), spec: tagged, names: [] });
     expect(tags(readIndex(tagged.dest))).toEqual(['3.0']);
     const bare = layoutSpec('bare');
-    await writeOciLayout({ store, image, spec: bare, names: [] });
-    await writeOciLayout({ store, image: other, spec: bare, names: [] });
-    await writeOciLayout({ store, image, spec: bare, names: [] });
+    await writeOciLayout({ store, image: oneImage(image), spec: bare, names: [] });
+    await writeOciLayout({ store, image: oneImage(other), spec: bare, names: [] });
+    await writeOciLayout({ store, image: oneImage(image), spec: bare, names: [] });
     // Nobody's image without a name is taken away by another one; the same image stands once.
     expect(tags(readIndex(bare.dest))).toEqual([undefined, undefined]);
     expect(readIndex(bare.dest).manifests.map(({ digest }) => digest)).toEqual([other.descriptor.digest, image.descriptor.digest]);
@@ -109,7 +110,7 @@ describe('writeOciLayout', () => {
 
   it('has a manifest of its own for annotations, and leaves that of the store as it is', async () => {
     const spec = layoutSpec('annotated', { annotations: { 'org.example.k': 'v' } });
-    const descriptor = await writeOciLayout({ store, image, spec, names: ['app:1'] });
+    const descriptor = await writeOciLayout({ store, image: oneImage(image), spec, names: ['app:1'] });
     expect(descriptor.digest).not.toBe(image.descriptor.digest);
     const written = await validateImage({ root: spec.dest }, descriptor);
     expect(written.manifest.annotations).toEqual({ 'org.example.k': 'v' });
@@ -118,7 +119,7 @@ describe('writeOciLayout', () => {
 
   it.skipIf(noSkopeo !== undefined)('is read by skopeo and umoci', async () => {
     const spec = layoutSpec('foreign');
-    await writeOciLayout({ store, image, spec, names: ['app:1'] });
+    await writeOciLayout({ store, image: oneImage(image), spec, names: ['app:1'] });
     const inspected = JSON.parse(execFileSync('skopeo', ['inspect', `oci:${spec.dest}:1`], { encoding: 'utf8' })) as { Digest: string };
     expect(inspected.Digest).toBe(image.descriptor.digest);
     const bundle = join(dir, 'bundle');
@@ -130,7 +131,8 @@ describe('writeOciLayout', () => {
 describe('writeOciArchive', () => {
   it('writes the same archive for the same image, with a layout in it that validates', async () => {
     const paths = [join(dir, 'a.tar'), join(dir, 'deep/er/b.tar')];
-    for (const dest of paths) await writeOciArchive({ store, image, spec: layoutSpec('', { dest, tar: true }), names: ['app:1'] });
+    for (const dest of paths)
+      await writeOciArchive({ store, image: oneImage(image), spec: layoutSpec('', { dest, tar: true }), names: ['app:1'] });
     expect(readFileSync(paths[0] ?? '')).toEqual(readFileSync(paths[1] ?? ''));
     const unpacked = unpack(paths[0] ?? '', 'oci-unpacked');
     expect(tags(readIndex(unpacked))).toEqual(['1']);
@@ -142,7 +144,7 @@ describe('writeOciArchive', () => {
     const dest = join(dir, 'annotated.tar');
     const descriptor = await writeOciArchive({
       store,
-      image,
+      image: oneImage(image),
       spec: layoutSpec('', { dest, tar: true, annotations: { a: 'b' } }),
       names: [],
     });
@@ -152,7 +154,7 @@ describe('writeOciArchive', () => {
 
   it.skipIf(noSkopeo !== undefined)('is read by skopeo', async () => {
     const dest = join(dir, 'skopeo.tar');
-    await writeOciArchive({ store, image, spec: layoutSpec('', { dest, tar: true }), names: ['app:1'] });
+    await writeOciArchive({ store, image: oneImage(image), spec: layoutSpec('', { dest, tar: true }), names: ['app:1'] });
     const raw = execFileSync('skopeo', ['inspect', '--config', `oci-archive:${dest}:1`], { encoding: 'utf8' });
     expect(JSON.parse(raw)).toMatchObject({ config: { Labels: { k: 'v' } } });
   });

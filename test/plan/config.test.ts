@@ -101,7 +101,7 @@ describe('WORKDIR', () => {
   test('makes no layer for the root', () =>
     expect(stepOf('WORKDIR /a\nWORKDIR ..')).toMatchObject({ kind: 'config', history: { created_by: 'WORKDIR /' } }));
 
-  test('belongs to the USER', () => expect(stepOf('USER u\nWORKDIR /a')).toMatchObject({ user: 'u' }));
+  test('74: belongs to the USER', () => expect(stepOf('USER u\nWORKDIR /a')).toMatchObject({ user: 'u' }));
 
   test('goes on from the base', () => {
     expect(planTarget('FROM base\nWORKDIR a', { images: { base: { WorkingDir: '/srv' } } }).config.WorkingDir).toBe('/srv/a');
@@ -116,13 +116,13 @@ describe('CMD and ENTRYPOINT', () => {
     return [Entrypoint, Cmd];
   };
 
-  test('an ENTRYPOINT drops the CMD of the base', () => expect(commandOf('ENTRYPOINT ["x"]')).toEqual([['x'], undefined]));
-  test('a CMD of the stage stays, before or after', () => {
+  test('68: an ENTRYPOINT drops the CMD of the base', () => expect(commandOf('ENTRYPOINT ["x"]')).toEqual([['x'], undefined]));
+  test('68: a CMD of the stage stays, before or after', () => {
     expect(commandOf('CMD ["y"]\nENTRYPOINT ["x"]')).toEqual([['x'], ['y']]);
     expect(commandOf('ENTRYPOINT ["x"]\nCMD ["y"]')).toEqual([['x'], ['y']]);
   });
   test('a CMD leaves the ENTRYPOINT', () => expect(commandOf('CMD ["y"]')).toEqual([['e'], ['y']]));
-  test('the CMD of a base stage is inherited, not the stage’s own', () => {
+  test('68: the CMD of a base stage is inherited, not the stage’s own', () => {
     expect(planTarget('FROM scratch AS a\nCMD ["y"]\nFROM a\nENTRYPOINT ["x"]').config).not.toHaveProperty('Cmd');
   });
   test('both can be emptied', () => expect(commandOf('ENTRYPOINT []\nCMD []')).toEqual([[], []]));
@@ -148,7 +148,7 @@ describe('what a base brings', () => {
 });
 
 describe('--label', () => {
-  test('goes over the Dockerfile, for the target alone and without history', () => {
+  test('79: goes over the Dockerfile, for the target alone and without history', () => {
     const stage = planTarget('FROM scratch\nLABEL a=1 b=2', { labels: { b: '3', c: '4' } });
     expect(stage.config.Labels).toEqual({ a: '1', b: '3', c: '4' });
     expect(historyOf(stage)).toEqual(['LABEL a=1 b=2']);
@@ -168,6 +168,9 @@ describe('refused values', () => {
     ['EXPOSE 999.1.1.1:80:80', 'invalid IP address: 999.1.1.1'],
     ['STOPSIGNAL SIGNOPE', 'invalid signal: SIGNOPE'],
     ['STOPSIGNAL 0', 'invalid signal: 0'],
+    ['STOPSIGNAL -0', 'invalid signal: -0'],
+    ['STOPSIGNAL 9x', 'invalid signal: 9x'],
+    ['STOPSIGNAL RTMIN+0', 'invalid signal: RTMIN+0'],
     ['STOPSIGNAL RTMIN+16', 'invalid signal: RTMIN+16'],
   ];
   for (const [lines, message] of rows) {
@@ -175,7 +178,7 @@ describe('refused values', () => {
   }
 });
 
-test.each(['TERM', 'SIGKILL', 'sigrtmin+3', 'RTMAX-14', '15', 'SIGWINCH'])('signal %s', (name) => {
+test.each(['TERM', 'SIGKILL', 'sigrtmin+3', 'RTMAX-14', '15', '-1', '+9', 'SIGWINCH'])('signal %s', (name) => {
   expect(configOf(`STOPSIGNAL ${name}`).StopSignal).toBe(name);
 });
 

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { image, lastStep, plan, planError, planTarget, tryPlan } from './helpers.js';
+import { fromImage, HOST, image, lastStep, plan, planError, planTarget, tryPlan } from './helpers.js';
 
 const names = (text: string, target?: string): string[] =>
   plan(text, target === undefined ? {} : { target }).stages.map(({ name }) => name);
@@ -10,7 +10,7 @@ describe('the target', () => {
   test('is the last stage, and brings what it needs in the order of the file', () => {
     expect(names(text)).toEqual(['a', 'stage-2']);
     expect(plan(text)).toMatchObject({
-      target: 2,
+      targets: [{ platform: HOST, stage: 2 }],
       stages: [
         { index: 0, needs: [] },
         { index: 2, needs: [0], base: { kind: 'stage', stage: 0 } },
@@ -18,7 +18,7 @@ describe('the target', () => {
     });
   });
 
-  test('is found by name in any case', () => expect(names(text, 'B')).toEqual(['b']));
+  test('63: is found by name in any case', () => expect(names(text, 'B')).toEqual(['b']));
 
   test('is not found by its position', () => {
     expect(planError(text, { target: '0' })).toMatchObject({
@@ -27,7 +27,7 @@ describe('the target', () => {
     });
   });
 
-  test('that is missing gets a suggestion', () => {
+  test('134: that is missing gets a suggestion', () => {
     expect(planError('FROM scratch AS build', { target: 'biuld' }).message).toBe(
       'target stage "biuld" could not be found (did you mean build?)',
     );
@@ -35,25 +35,25 @@ describe('the target', () => {
   });
 
   test('of two stages with one name is the later', () =>
-    expect(plan('FROM scratch AS a\nRUN 1\nFROM scratch AS a', { target: 'a' }).target).toBe(1));
+    expect(plan('FROM scratch AS a\nRUN 1\nFROM scratch AS a', { target: 'a' }).targets).toEqual([{ platform: HOST, stage: 1 }]));
 });
 
 describe('bases', () => {
-  test('are stages above, by their lower-case names', () => {
+  test('63: are stages above, by their lower-case names', () => {
     expect(planTarget('FROM scratch AS Build\nFROM build').base).toEqual({ kind: 'stage', stage: 0 });
-    expect(tryPlan('FROM scratch AS Build\nFROM Build')).toMatchObject({ kind: 'needs-bases', bases: [{ key: 'Build' }] });
+    expect(tryPlan('FROM scratch AS Build\nFROM Build')).toMatchObject({ kind: 'needs-bases', bases: [{ name: 'Build' }] });
   });
 
   test('are images when the stage comes later or is the stage itself', () => {
-    expect(tryPlan('FROM b AS a\nFROM scratch AS b\nFROM a')).toMatchObject({ bases: [{ key: 'b' }] });
-    expect(tryPlan('FROM a AS a')).toMatchObject({ bases: [{ key: 'a' }] });
+    expect(tryPlan('FROM b AS a\nFROM scratch AS b\nFROM a')).toMatchObject({ bases: [{ name: 'b' }] });
+    expect(tryPlan('FROM a AS a')).toMatchObject({ bases: [{ name: 'a' }] });
   });
 
   test('are the latest stage of the name', () => {
     expect(planTarget('FROM scratch AS a\nFROM scratch AS a\nFROM a').base).toEqual({ kind: 'stage', stage: 1 });
   });
 
-  test('without instructions are fine', () => expect(names('FROM scratch AS a\nFROM a AS b\nFROM b')).toEqual(['a', 'b', 'stage-2']));
+  test('66: without instructions are fine', () => expect(names('FROM scratch AS a\nFROM a AS b\nFROM b')).toEqual(['a', 'b', 'stage-2']));
 
   test('hand on config, author, platform and shell', () => {
     const base = image({ User: 'u', WorkingDir: '/w' }, { author: 'me', architecture: 'amd64' });
@@ -80,21 +80,18 @@ describe('bases', () => {
     });
   });
 
-  test('of another platform are told', () => {
+  test('82: of another platform are used; the linter tells of them', () => {
     const made = plan('FROM base', { bases: { base: image({}, { architecture: 'arm64', variant: 'v8' }) } });
     expect(made.stages[0]?.platform).toEqual({ os: 'linux', architecture: 'arm64', variant: 'v8' });
-    expect(made.warnings).toMatchObject([
-      { message: 'base image base has platform "linux/arm64/v8", expected "linux/amd64"', range: { startLine: 1 } },
-    ]);
+    expect(made.warnings).toEqual([]);
   });
 
   test('named for the platform of the host are not refused, and the config gets that platform', () => {
     const made = plan('FROM --platform=$BUILDPLATFORM base', { bases: { base: image({}, { architecture: 's390x' }) } });
     expect(made.stages[0]?.platform).toEqual({ os: 'linux', architecture: 'amd64' });
-    expect(made.warnings).toHaveLength(1);
   });
 
-  test('scratch has PATH and a WorkingDir', () => {
+  test('71: scratch has PATH and a WorkingDir', () => {
     expect(planTarget('FROM scratch')).toMatchObject({
       base: { kind: 'scratch' },
       config: { WorkingDir: '/', Env: ['PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'] },
@@ -109,9 +106,9 @@ describe('asking for images', () => {
     expect(tryPlan(text)).toEqual({
       kind: 'needs-bases',
       bases: expect.toSatisfy(
-        (bases: { key: string }[]) =>
+        (bases: { name: string }[]) =>
           bases
-            .map(({ key }) => key)
+            .map(({ name }) => name)
             .toSorted()
             .join() === 'base:1,tools',
       ),
@@ -120,7 +117,7 @@ describe('asking for images', () => {
 
   test('says for which platform and where', () => {
     expect(tryPlan('FROM scratch\nFROM app')).toMatchObject({
-      bases: [{ key: 'app', platform: { os: 'linux', architecture: 'amd64' }, range: { startLine: 2 } }],
+      bases: [{ name: 'app', platform: { os: 'linux', architecture: 'amd64' }, range: { startLine: 2 } }],
     });
   });
 });
@@ -133,10 +130,10 @@ const source = (from: string, more = ''): unknown => {
 };
 
 describe('COPY --from', () => {
-  test('finds a stage by name in any case, by position, or an image', () => {
+  test('63, 65: finds a stage by name in any case, by position, or an image', () => {
     expect(source('bUILd')).toEqual({ kind: 'stage', stage: 0 });
     expect(source('0')).toEqual({ kind: 'stage', stage: 0 });
-    expect(source('busybox')).toEqual({ kind: 'image', key: 'busybox' });
+    expect(source('busybox')).toEqual(fromImage('busybox'));
     expect(source('src')).toEqual({ kind: 'context', name: 'src' });
   });
 
@@ -145,35 +142,44 @@ describe('COPY --from', () => {
     expect(plan('FROM scratch AS a\nFROM scratch\nCOPY --from=0 x y').stages).toHaveLength(2);
   });
 
-  const rows: [text: string, line: number, message: string][] = [
+  const rows: [title: string, text: string, line: number, message: string][] = [
     [
+      '64: a later stage',
       'FROM scratch AS x\nCOPY --from=later a b\nFROM scratch AS later\nFROM x',
       2,
       'cannot copy from stage "later", it needs to be defined before current stage "x"',
     ],
     [
+      '64: a later stage by its position',
       'FROM scratch AS x\nCOPY --from=1 a b\nFROM scratch AS later\nFROM x',
       2,
       'cannot copy from stage "1", it needs to be defined before current stage "x"',
     ],
-    ['FROM scratch AS x\nCOPY --from=x a b', 2, 'circular dependency detected on stage: x'],
-    ['FROM scratch\nCOPY --from=0 a b', 2, 'circular dependency detected on stage: stage-0'],
-    ['FROM scratch AS a\nCOPY --from=b x y\nFROM scratch AS b\nCOPY --from=a x y', 4, 'circular dependency detected on stage: a'],
+    ['67: the stage itself', 'FROM scratch AS x\nCOPY --from=x a b', 2, 'circular dependency detected on stage: x'],
+    ['67: the stage itself by its position', 'FROM scratch\nCOPY --from=0 a b', 2, 'circular dependency detected on stage: stage-0'],
     [
+      '67: two stages',
+      'FROM scratch AS a\nCOPY --from=b x y\nFROM scratch AS b\nCOPY --from=a x y',
+      4,
+      'circular dependency detected on stage: a',
+    ],
+    [
+      '67: three stages',
       'FROM scratch AS a\nCOPY --from=b x y\nFROM scratch AS b\nCOPY --from=c x y\nFROM scratch AS c\nCOPY --from=a x y\nFROM scratch',
       6,
       'circular dependency detected on stage: a',
     ],
     [
+      '56: a variable',
       'FROM scratch\nCOPY --from=$x a b\nFROM scratch',
       2,
       'variable expansion is not supported for --from, define a new stage with FROM using ARG from global scope as a workaround',
     ],
-    ['FROM scratch\nCOPY --from=7 a b', 2, 'invalid stage index 7'],
-    ['FROM scratch\nCOPY --from=scratch a b', 2, 'nothing can be copied from "scratch": it has no files'],
+    ['a position that is none', 'FROM scratch\nCOPY --from=7 a b', 2, 'invalid stage index 7'],
+    ['scratch', 'FROM scratch\nCOPY --from=scratch a b', 2, 'nothing can be copied from "scratch": it has no files'],
   ];
-  for (const [text, line, message] of rows) {
-    test(message, () => expect(planError(text)).toMatchObject({ kind: 'dockerfile', message, range: { startLine: line } }));
+  for (const [title, text, line, message] of rows) {
+    test(`${title}: ${message}`, () => expect(planError(text)).toMatchObject({ kind: 'dockerfile', message, range: { startLine: line } }));
   }
 
   test('long chains of stages are no trouble', () => {
@@ -196,28 +202,25 @@ describe('named contexts', () => {
       { kind: 'context', name: 'dep' },
       { kind: 'context', name: 'dep' },
     ]);
-    expect(froms({ imageContexts: ['dep'], images: { dep: {} } })).toEqual([
-      { kind: 'image', key: 'dep' },
-      { kind: 'image', key: 'dep' },
-    ]);
+    expect(froms({ imageContexts: ['dep'], images: { dep: {} } })).toEqual([fromImage('dep'), fromImage('dep')]);
     expect(plan(text, { directories: ['dep'] }).stages).toHaveLength(1);
   });
 
   test('hide images under any spelling of their names', () => {
-    expect(tryPlan('FROM docker.io/library/alpine:latest', { imageContexts: ['alpine'] })).toMatchObject({ bases: [{ key: 'alpine' }] });
+    expect(tryPlan('FROM docker.io/library/alpine:latest', { imageContexts: ['alpine'] })).toMatchObject({ bases: [{ name: 'alpine' }] });
     expect(tryPlan('FROM alpine', { imageContexts: ['docker.io/library/alpine'] })).toMatchObject({
-      bases: [{ key: 'docker.io/library/alpine' }],
+      bases: [{ name: 'docker.io/library/alpine' }],
     });
-    expect(tryPlan('FROM alpine:3', { imageContexts: ['alpine'] })).toMatchObject({ bases: [{ key: 'alpine:3' }] });
+    expect(tryPlan('FROM alpine:3', { imageContexts: ['alpine'] })).toMatchObject({ bases: [{ name: 'alpine:3' }] });
   });
 
   test('hide a stage that is a base or the target', () => {
     const options = { imageContexts: ['dep'], images: { dep: { User: 'u' } } };
     expect(planTarget('FROM scratch AS dep\nRUN x\nFROM dep', options)).toMatchObject({
-      base: { kind: 'image', key: 'dep' },
+      base: fromImage('dep'),
       config: { User: 'u' },
     });
-    expect(planTarget('FROM scratch AS dep\nRUN x', options)).toMatchObject({ base: { kind: 'image', key: 'dep' }, steps: [] });
+    expect(planTarget('FROM scratch AS dep\nRUN x', options)).toMatchObject({ base: fromImage('dep'), steps: [] });
   });
 
   test('do not hide scratch', () => expect(planTarget('FROM scratch', { directories: ['scratch'] }).base).toEqual({ kind: 'scratch' }));

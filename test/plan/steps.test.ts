@@ -3,7 +3,8 @@ import { describe, expect, test } from 'vitest';
 import { BuildError } from '../../src/base/errors.js';
 import { parseDockerfile } from '../../src/parse/parser.js';
 import { planBuild } from '../../src/plan/planner.js';
-import { HOST, historyOf, lastStep, plan, planError, planTarget, stepOf, toInput, type PlanOptions } from './helpers.js';
+import { FUZZ_TIMEOUT_MS, fuzzRuns } from '../cases/fuzz.js';
+import { fromImage, HOST, historyOf, lastStep, plan, planError, planTarget, stepOf, toInput, type PlanOptions } from './helpers.js';
 
 describe('RUN', () => {
   const rows: [lines: string, args: readonly string[], createdBy: string][] = [
@@ -34,7 +35,7 @@ describe('RUN', () => {
     });
   }
 
-  test('takes no ENTRYPOINT, but WORKDIR and USER', () => {
+  test('70: takes no ENTRYPOINT, but WORKDIR and USER', () => {
     expect(stepOf('ENTRYPOINT ["e"]\nWORKDIR /a/../b/\nUSER u:g\nRUN x')).toMatchObject({
       args: ['/bin/sh', '-c', 'x'],
       cwd: '/b',
@@ -46,11 +47,9 @@ describe('RUN', () => {
   test('has the network that it names, else the build’s', () => {
     expect(stepOf('RUN x', { network: 'none' })).toMatchObject({ network: 'none' });
     expect(stepOf('RUN --network=default x', { network: 'none' })).toMatchObject({ network: 'none' });
-    expect(stepOf('RUN --network=host x', { network: 'none' })).toMatchObject({ network: 'host' });
+    expect(stepOf('RUN --network=host x')).toMatchObject({ network: 'host' });
     expect(stepOf('RUN --network=none x')).toMatchObject({ network: 'none' });
   });
-
-  test('may say --security=sandbox', () => expect(stepOf('RUN --security=sandbox x').kind).toBe('run'));
 });
 
 describe('COPY and ADD', () => {
@@ -74,7 +73,7 @@ describe('COPY and ADD', () => {
     ],
     ['COPY --chmod=u=rwX,go-w a b', { chmod: 'u=rwX,go-w' }, 'COPY --chmod=u=rwX,go-w a b # buildkit'],
     ['COPY --chown=$nobody a b', { sources: ['a'] }, 'COPY a b # buildkit'],
-    ['COPY --from=img a b', { from: { kind: 'image', key: 'img' } }, 'COPY a b # buildkit'],
+    ['COPY --from=img a b', { from: fromImage('img') }, 'COPY a b # buildkit'],
     ['COPY a --chown=x b/', { sources: ['a', '--chown=x'], dest: '/b/' }, 'COPY a --chown=x b/ # buildkit'],
   ];
   for (const [lines, expected, createdBy] of rows) {
@@ -112,20 +111,7 @@ describe('COPY and ADD', () => {
 
 describe('not supported yet', () => {
   const rows: [lines: string, what: string][] = [
-    ['RUN --mount=type=cache,target=/x y', 'RUN --mount'],
-    ['RUN --security=insecure y', 'RUN --security'],
     ['RUN --device=a y', 'RUN --device'],
-    ['RUN <<EOF\n#!/bin/sh\nEOF', 'a RUN heredoc that begins with #!'],
-    ['COPY <<EOF /a\nx\nEOF', 'a heredoc of COPY'],
-    ['COPY --link a b', 'COPY --link'],
-    ['COPY --parents a b', 'COPY --parents'],
-    ['COPY --exclude=x a b', 'COPY --exclude'],
-    ['ADD --checksum=sha256:x http://a b', 'ADD --checksum'],
-    ['ADD --keep-git-dir a b', 'ADD --keep-git-dir'],
-    ['ADD --unpack=false a b', 'ADD --unpack'],
-    ['ADD http://a/b c', 'ADD of a URL'],
-    ['ADD https://a/b.git c', 'ADD of a git ref'],
-    ['ADD git@a:b c', 'ADD of a git ref'],
   ];
   for (const [lines, what] of rows) {
     test(what, () => {
@@ -135,14 +121,14 @@ describe('not supported yet', () => {
     });
   }
 
-  test('other platforms, bases that are directories, and Windows', () => {
-    expect(planError('FROM --platform=linux/arm64 scratch').message).toBe('not supported yet: FROM --platform=linux/arm64 on linux/amd64');
-    expect(planError('FROM src', { directories: ['src'] }).message).toBe('not supported yet: FROM the directory "src" of --build-context');
+  test('Windows', () => {
     const windows = { ...HOST, os: 'windows', rootfs: { type: 'layers' as const, diff_ids: [] } };
     expect(planError('FROM w', { bases: { w: windows } })).toMatchObject({ kind: 'unsupported', range: { startLine: 1 } });
+    const platform = { os: 'windows', architecture: 'amd64' };
+    expect(planError('FROM scratch', { platform })).toMatchObject({ kind: 'unsupported', range: { startLine: 1 } });
   });
 
-  test('is said before images are asked for', () => expect(planError('FROM app\nRUN --mount=target=/x y').kind).toBe('unsupported'));
+  test('is said before images are asked for', () => expect(planError('FROM app\nRUN --device=x y').kind).toBe('unsupported'));
 });
 
 describe('the text of a step', () => {
@@ -222,14 +208,14 @@ describe('whatever the file holds', () => {
     images: { base: { Env: ['=', 'x', 'PATH'], OnBuild: ['COPY --from=s a b', 'ENV x=$x$x'], WorkingDir: '../..', Shell: [] } },
   };
 
-  test('it is planned, or a BuildError with a range says why not', () => {
+  test('it is planned, or a BuildError with a range says why not', { timeout: FUZZ_TIMEOUT_MS }, () => {
     const outcomes = new Set<string>();
     fc.assert(
       fc.property(text, (dockerfile) => {
         try {
           const result = planBuild(parseDockerfile(dockerfile), toInput(options));
           outcomes.add(result.kind);
-          if (result.kind === 'needs-bases') return;
+          if (result.kind !== 'plan') return;
           const seen = new Set<number>();
           for (const stage of result.plan.stages) {
             expect(stage.needs.every((index) => seen.has(index))).toBe(true);
@@ -242,7 +228,7 @@ describe('whatever the file holds', () => {
           outcomes.add('error');
         }
       }),
-      { numRuns: 1500 },
+      fuzzRuns(2000),
     );
     expect([...outcomes].toSorted()).toEqual(['error', 'needs-bases', 'plan']);
   });

@@ -6,48 +6,48 @@ type Row = [title: string, text: string, options: PlanOptions, expected: readonl
 
 const RUN_ROWS: Row[] = [
   [
-    'a line of ENV sees the values from before it',
+    '44: a line of ENV sees the values from before it',
     'FROM scratch\nENV abc=hello\nENV abc=bye def=$abc\nRUN x',
     {},
     ['abc=bye', 'def=hello'],
   ],
-  ['a line of ARG sees its own earlier arguments', 'FROM scratch\nARG a=1 b=$a\nRUN x', {}, ['a=1', 'b=1']],
-  ['a stage takes over a global argument', 'ARG X=g\nFROM scratch\nARG X\nRUN x', {}, ['X=g']],
-  ['a default in the stage goes before the global one', 'ARG X=g\nFROM scratch\nARG X=2\nRUN x', {}, ['X=2']],
+  ['45: a line of ARG sees its own earlier arguments', 'FROM scratch\nARG a=1 b=$a\nRUN x', {}, ['a=1', 'b=1']],
+  ['47: a stage takes over a global argument', 'ARG X=g\nFROM scratch\nARG X\nRUN x', {}, ['X=g']],
+  ['47: a default in the stage goes before the global one', 'ARG X=g\nFROM scratch\nARG X=2\nRUN x', {}, ['X=2']],
   ['a build argument goes before both', 'ARG X=g\nFROM scratch\nARG X=2\nRUN x', { buildArgs: { X: 'b' } }, ['X=b']],
   ['a global argument alone does not enter', 'ARG X=g\nFROM scratch\nRUN x', { buildArgs: { X: 'b' } }, []],
   ['an argument that is never declared does not enter', 'FROM scratch\nRUN x', { buildArgs: { X: 'b' } }, []],
-  ['ARG without a value is absent, ARG= is empty', 'FROM scratch\nARG FOO\nARG BAR=\nRUN x', {}, ['BAR=']],
+  ['48: ARG without a value is absent, ARG= is empty', 'FROM scratch\nARG FOO\nARG BAR=\nRUN x', {}, ['BAR=']],
   [
-    'an empty build argument counts as set',
+    '49: an empty build argument counts as set',
     'FROM scratch\nARG a\nARG b=${a:-def} c=${a-def}\nRUN x',
     { buildArgs: { a: '' } },
     ['a=', 'b=def', 'c='],
   ],
-  ['ARG after ENV wins', 'FROM scratch\nENV X=1\nARG X=2\nRUN x', {}, ['X=2']],
+  ['51: ARG after ENV wins', 'FROM scratch\nENV X=1\nARG X=2\nRUN x', {}, ['X=2']],
   ['ENV after ARG wins', 'FROM scratch\nARG X=2\nENV X=1\nRUN x', {}, ['X=1']],
   ['ENV keeps an argument', 'FROM scratch\nARG V=3\nENV V=$V W=${V}1\nRUN x', {}, ['V=3', 'W=31']],
-  ['single quotes keep words as they are', 'FROM scratch\nENV b=1\nENV a=\'$b\' c="$b"\nRUN x', {}, ['b=1', 'a=$b', 'c=1']],
-  ['a stage inherits arguments, not global ones', 'ARG G=1\nFROM scratch AS a\nARG X=1\nENV E=2\nFROM a\nRUN x', {}, ['X=1', 'E=2']],
+  ['60: single quotes keep words as they are', 'FROM scratch\nENV b=1\nENV a=\'$b\' c="$b"\nRUN x', {}, ['b=1', 'a=$b', 'c=1']],
+  ['62: a stage inherits arguments, not global ones', 'ARG G=1\nFROM scratch AS a\nARG X=1\nENV E=2\nFROM a\nRUN x', {}, ['X=1', 'E=2']],
   ['the ENV of a base stage is the start again', 'FROM scratch AS a\nENV X=1\nARG X=2\nFROM a\nRUN x', {}, ['X=1']],
   [
-    'the platform needs a declaration',
+    '53: the platform needs a declaration',
     'FROM scratch\nARG TARGETARCH\nARG BUILDPLATFORM\nRUN x',
     {},
     ['TARGETARCH=amd64', 'BUILDPLATFORM=linux/amd64'],
   ],
-  ['no declaration, no platform', 'FROM scratch\nENV a=x$TARGETARCH\nRUN x', {}, ['a=x']],
+  ['53: no declaration, no platform', 'FROM scratch\nENV a=x$TARGETARCH\nRUN x', {}, ['a=x']],
   [
     'the text of the platform can be overridden',
     'FROM scratch\nARG TARGETARCH\nRUN x',
     { buildArgs: { TARGETARCH: 'weird' } },
     ['TARGETARCH=weird'],
   ],
-  ['TARGETSTAGE of an unnamed last stage', 'FROM scratch\nARG TARGETSTAGE\nRUN x', {}, ['TARGETSTAGE=default']],
-  ['TARGETSTAGE of a named last stage', 'FROM scratch AS app\nARG TARGETSTAGE\nRUN x', {}, ['TARGETSTAGE=app']],
-  ['TARGETSTAGE as --target has it', 'FROM scratch AS app\nARG TARGETSTAGE\nRUN x\nFROM app', { target: 'APP' }, ['TARGETSTAGE=APP']],
+  ['52: TARGETSTAGE of an unnamed last stage', 'FROM scratch\nARG TARGETSTAGE\nRUN x', {}, ['TARGETSTAGE=default']],
+  ['52: TARGETSTAGE of a named last stage', 'FROM scratch AS app\nARG TARGETSTAGE\nRUN x', {}, ['TARGETSTAGE=app']],
+  ['52: TARGETSTAGE as --target has it', 'FROM scratch AS app\nARG TARGETSTAGE\nRUN x\nFROM app', { target: 'APP' }, ['TARGETSTAGE=APP']],
   ['an SBOM argument is no environment', 'FROM scratch\nARG BUILDKIT_SBOM_SCAN_STAGE=true\nRUN x', {}, []],
-  ['an overridden default is not even looked at', 'FROM scratch\nARG FOO=${FOO:?msg}\nRUN x', { buildArgs: { FOO: '1' } }, ['FOO=1']],
+  ['46: an overridden default is not even looked at', 'FROM scratch\nARG FOO=${FOO:?msg}\nRUN x', { buildArgs: { FOO: '1' } }, ['FOO=1']],
   [
     'a base image brings its ENV',
     'FROM base\nENV b=$a\nRUN x',
@@ -73,7 +73,7 @@ describe('the variables of RUN', () => {
     expect(wholeEnvOf('FROM base\nENV PATH=/y:$PATH\nRUN x')).toEqual(['PATH=/y:/x']);
   });
 
-  test('the image keeps the ENV that an ARG hides, and a warning says so', () => {
+  test('51: the image keeps the ENV that an ARG hides, and a warning says so', () => {
     const made = plan('FROM scratch\nENV X=1\nARG X=2\nRUN x');
     expect(made.stages[0]?.config.Env).toContain('X=1');
     expect(made.warnings).toHaveLength(1);
@@ -87,13 +87,13 @@ describe('the variables of RUN', () => {
 });
 
 describe('proxy arguments', () => {
-  test('need no declaration and come in both spellings', () => {
+  test('61: need no declaration and come in both spellings', () => {
     expect(proxies('', { http_proxy: 'p' })).toEqual(['HTTP_PROXY=p', 'http_proxy=p']);
     expect(proxies('', { NO_PROXY: 'a', no_proxy: 'b' })).toEqual(['NO_PROXY=a', 'no_proxy=b']);
     expect(proxies('', { other_proxy: 'p' })).toEqual([]);
   });
 
-  test('leave no trace', () => {
+  test('61: leave no trace', () => {
     const stage = planTarget('FROM scratch\nRUN x', { buildArgs: { http_proxy: 'p' } });
     expect(historyOf(stage)).toEqual(['RUN /bin/sh -c x # buildkit']);
     expect(JSON.stringify(stage.config)).not.toContain('proxy');
@@ -115,13 +115,13 @@ describe('FROM', () => {
     ['a build argument', 'ARG V=3\nFROM app:$V', { buildArgs: { V: '4' } }, 'app:4'],
     ['a build argument without a global ARG is not seen', 'FROM app:${V:-none}', { buildArgs: { V: '4' } }, 'app:none'],
     ['global arguments see earlier ones', 'ARG A=1\nARG B=$A.2\nFROM app:$B', {}, 'app:1.2'],
-    ['the platform needs no declaration', 'FROM app-$TARGETARCH', {}, 'app-amd64'],
-    ['modifiers', 'ARG image=idlebox\nFROM busy${image#idle}', {}, 'busybox'],
+    ['53: the platform needs no declaration', 'FROM app-$TARGETARCH', {}, 'app-amd64'],
+    ['50: modifiers', 'ARG image=idlebox\nFROM busy${image#idle}', {}, 'busybox'],
     ['an argument of a stage is not seen', 'FROM scratch AS a\nARG V=1\nFROM app:${V:-g}', {}, 'app:g'],
   ];
   for (const [title, text, options, key] of rows) {
     test(title, () => {
-      expect(planTarget(text, { ...options, images: { [key]: {} } }).base).toEqual({ kind: 'image', key });
+      expect(planTarget(text, { ...options, images: { [key]: {} } }).base).toMatchObject({ kind: 'image', name: key });
     });
   }
 });
@@ -175,6 +175,5 @@ describe('SOURCE_DATE_EPOCH', () => {
     });
     expect(planError('ARG SOURCE_DATE_EPOCH=1.5\nFROM scratch')).toMatchObject({ kind: 'dockerfile', range: { startLine: 1 } });
     expect(planError('FROM scratch', { buildArgs: { SOURCE_DATE_EPOCH: '9'.repeat(30) } }).kind).toBe('usage');
-    expect(planError('FROM scratch', { buildArgs: { SOURCE_DATE_EPOCH: 'context' } }).kind).toBe('unsupported');
   });
 });

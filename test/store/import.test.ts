@@ -6,7 +6,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { BuildError } from '../../src/base/errors.js';
 import { readImage } from '../../src/image/read.js';
 import { hostPlatform } from '../../src/oci/platform.js';
-import { MediaType, type Descriptor } from '../../src/oci/types.js';
+import { MediaType, type Descriptor, type Platform } from '../../src/oci/types.js';
 import { findInLayout, importFromLayout } from '../../src/store/import.js';
 import { Store } from '../../src/store/store.js';
 import { putJson, sha256, writeRawLayout } from '../helpers/raw-layout.js';
@@ -46,12 +46,13 @@ describe('which image of a layout', () => {
     size: 9,
   });
   const tagged = (name: string, tag: string): Descriptor => ({ ...image(name), annotations: { [TAG]: tag } });
+  const built = (name: string, platform: Platform, tag: string): Descriptor => ({ ...tagged(name, tag), platform });
   const missing = `sha256:${'0'.repeat(64)}`;
 
   interface Row {
     readonly title: string;
     readonly manifests: readonly Descriptor[];
-    readonly choice?: { readonly tag?: string; readonly digest?: string };
+    readonly choice?: { readonly tag?: string; readonly digest?: string; readonly platform?: Platform };
     /** The image, or message and hint of the error. */
     readonly found: string | readonly [message: string, hint: string];
   }
@@ -67,6 +68,24 @@ describe('which image of a layout', () => {
       manifests: [tagged('a', '1'), tagged('b', '2')],
       choice: { tag: '1', digest: image('b').digest },
       found: 'b',
+    },
+    {
+      title: 'of two with one tag, the one for the platform',
+      manifests: [built('a', hostPlatform(), '1'), built('b', OTHER, '1')],
+      choice: { tag: '1', platform: OTHER },
+      found: 'b',
+    },
+    {
+      title: 'of two without a choice, the one for the platform',
+      manifests: [built('a', hostPlatform(), '1'), built('b', OTHER, '2')],
+      choice: { platform: OTHER },
+      found: 'b',
+    },
+    {
+      title: 'one for another platform when there is no better',
+      manifests: [built('a', hostPlatform(), '1'), built('b', OTHER, '2')],
+      choice: { tag: '1', platform: OTHER },
+      found: 'a',
     },
     { title: 'none of two', manifests: [tagged('a', '1'), tagged('b', '2')], found: ['has no image tagged "latest"', 'it has: 1, 2'] },
     {
@@ -217,7 +236,9 @@ describe('an index', () => {
   test('without the one for this machine says so', async () => {
     const descriptor = await indexOf(() => [absent]);
     await importFromLayout(store, { dir: layout, descriptor });
-    expect((await failure(readImage(store, descriptor))).message).toMatch(/^index sha256:[0-9a-f]{64} has no image for linux\//);
+    const error = await failure(readImage(store, descriptor));
+    expect(error.message).toMatch(/^index sha256:[0-9a-f]{64} has no image for linux\//);
+    expect(error.hint).toBe('it has linux/riscv64');
   });
 
   test('that lists itself to the power of twelve is read once', async () => {
