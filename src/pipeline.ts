@@ -41,7 +41,7 @@ export async function build(options: BuildOptions): Promise<BuildResult> {
   let opened: Promise<Store> | undefined;
   const openStore = (): Promise<Store> => (opened ??= Store.open(options.root ?? defaultRoot()));
   const tempDir = async (): Promise<TempDir> => (await openStore()).tempDir();
-  await using contexts = new Contexts({ options, secrets, tempDir, signal: stop.signal });
+  await using contexts = new Contexts({ options, secrets, tempDir, signal: stop.signal, progress });
   const main = await contexts.main();
   checkSyntax(main.bytes, { name: main.name, buildArgs: options.buildArgs ?? {} });
   const dockerfile = parseChecked(main, options, progress);

@@ -1,6 +1,7 @@
+import { isDirectoryContext } from './contexts.js';
 import { hostPlatform } from './oci/platform.js';
 import type { ImageConfig, Platform } from './oci/types.js';
-import type { BuildOptions } from './options.js';
+import type { BuildOptions, NamedContext } from './options.js';
 import type { PlanInput } from './plan/plan.js';
 
 export interface PlanFacts {
@@ -14,13 +15,15 @@ export interface PlanFacts {
 export function toPlanInput(options: BuildOptions, { platform, configs, epochs }: PlanFacts): PlanInput {
   const contexts = Object.entries(options.buildContexts ?? {});
   const namesOf = (isDirectory: boolean): ReadonlySet<string> =>
-    new Set(contexts.flatMap(([name, { kind }]) => (['directory', 'http', 'git'].includes(kind) === isDirectory ? [name] : [])));
+    new Set(contexts.flatMap(([name, context]) => (isDirectoryContext(context) === isDirectory ? [name] : [])));
+  const isScratch = (context: NamedContext): boolean => context.kind === 'image' && context.reference === 'scratch';
   return {
     ...(options.target === undefined ? {} : { target: options.target }),
     buildArgs: new Map(Object.entries(options.buildArgs ?? {})),
     labels: new Map(Object.entries(options.labels ?? {})),
     directoryContexts: namesOf(true),
     imageContexts: namesOf(false),
+    scratchContexts: new Set(contexts.flatMap(([name, context]) => (isScratch(context) ? [name] : []))),
     buildPlatform: hostPlatform(),
     targetPlatform: platform,
     isPlatformGiven: options.platforms !== undefined && options.platforms.length > 0,

@@ -9,10 +9,14 @@ export interface FlagRow {
 
 export const BUILD_FLAGS: readonly FlagRow[] = [
   { syntax: '-t, --tag <name>', help: 'name of the image: app, team/app:1.2, registry.example/app', repeat: true },
-  { syntax: '-f, --file <path>', help: 'Dockerfile (default: PATH/Dockerfile)' },
+  { syntax: '-f, --file <path>', help: 'Dockerfile: a path, a URL, or - for standard input (default: PATH/Dockerfile)' },
   { syntax: '--build-arg <key[=value]>', help: 'value for an ARG; without a value, that of the environment', repeat: true },
   { syntax: '--target <stage>', help: 'stage to build (default: the last)' },
-  { syntax: '--build-context <name=value>', help: 'named context: a directory, oci-layout://DIR[:TAG], docker-image://NAME', repeat: true },
+  {
+    syntax: '--build-context <name=value>',
+    help: 'named context: a directory, URL, git repository, oci-layout://DIR[:TAG], docker-image://NAME',
+    repeat: true,
+  },
   { syntax: '--label <key=value>', help: 'label of the image', repeat: true },
   { syntax: '--annotation <key=value>', help: 'annotation of the manifest', repeat: true },
   {

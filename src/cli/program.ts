@@ -65,7 +65,7 @@ function addBuild(program: Command, { context, ignored, finish }: BuildSettings)
   const command = program
     .command('build [path]', { isDefault: true })
     .usage('[options] PATH')
-    .description('build an image from the directory PATH');
+    .description('build an image from PATH: a directory, a git repository, a URL, or - for standard input');
   for (const row of BUILD_FLAGS) command.addOption(toOption(row));
   command.action(async (path: string | undefined, flags: RawBuildFlags) => {
     const call = parseCall(flags);

@@ -133,12 +133,21 @@ export function parseBuildContext(text: string): readonly [name: string, context
  * @throws BuildError `usage` for a repository with a query that is wrong
  */
 export function parseRemote(text: string): Extract<NamedContext, { kind: 'http' | 'git' }> | undefined {
-  if (statSync(text, { throwIfNoEntry: false })?.isDirectory() === true) return undefined;
+  if (isDirectory(text)) return undefined;
   const remote = parseGitRemote(text, 'context');
   if (remote !== undefined) return { kind: 'git', remote };
   if (!/^https?:\/\//.test(text)) return undefined;
   if (!URL.canParse(text)) throw new BuildError('usage', `invalid URL ${JSON.stringify(redact(text))}`);
   return { kind: 'http', url: text };
+}
+
+/** A signed URL is longer than any name of a file can be: asking for it fails. */
+function isDirectory(path: string): boolean {
+  try {
+    return statSync(path, { throwIfNoEntry: false })?.isDirectory() === true;
+  } catch {
+    return false;
+  }
 }
 
 /** `NAME::linux/arm64` is for that platform only. */

@@ -2,6 +2,7 @@ import { statSync } from 'node:fs';
 import { basename, dirname, join, relative, resolve } from 'node:path';
 import { fromText } from '../base/bytes.js';
 import { BuildError, errnoOf, systemErrorText } from '../base/errors.js';
+import { relativeToRoot } from '../base/paths.js';
 import type { RootView } from '../snapshot/root-view.js';
 import type { IgnoreMatcher } from './dockerignore.js';
 import { HostView } from './host-view.js';
@@ -62,19 +63,29 @@ export interface FoundDockerfile {
  * @throws BuildError `usage` when there is none, `input` when it cannot be read
  */
 export function findDockerfile(contextDir: string, file?: string): FoundDockerfile {
-  if (file !== undefined) return readNamed(contextDir, file);
+  return file === undefined ? findInContext(contextDir, { place: `"${contextDir}"` }) : readNamed(contextDir, file);
+}
+
+/**
+ * The Dockerfile that lies in a context.
+ * @param given.place what messages call the context
+ * @param given.file relative to the context, symlinks followed inside it; the default is `Dockerfile`, then `dockerfile`
+ * @throws BuildError `usage` when there is none, `input` when it cannot be read
+ */
+export function findInContext(contextDir: string, { file, place }: { readonly file?: string; readonly place: string }): FoundDockerfile {
   const view = openContext(contextDir, undefined);
-  for (const name of DOCKERFILE_NAMES) {
-    const bytes = readDockerfile(view, name);
+  for (const name of file === undefined ? DOCKERFILE_NAMES : [file]) {
+    const bytes = readDockerfile(view, fromText(relativeToRoot(name)));
     if (bytes !== undefined) return { path: join(contextDir, name), name, bytes };
   }
+  if (file !== undefined) throw new BuildError('usage', `Dockerfile "${file}" not found in ${place}`);
   const stray = view.lstat('Dockerfile')?.type;
   if (stray === 'symlink') {
-    throw new BuildError('usage', `"Dockerfile" in "${contextDir}" is a symlink to nothing inside the context`, {
+    throw new BuildError('usage', `"Dockerfile" in ${place} is a symlink to nothing inside the context`, {
       hint: 'name the file that it points to with --file',
     });
   }
-  throw new BuildError('usage', `no Dockerfile in "${contextDir}"`, { hint: 'name one with --file, or give the directory that has it' });
+  throw new BuildError('usage', `no Dockerfile in ${place}`, { hint: 'name one with --file, or give the directory that has it' });
 }
 
 /** The view's own advice, to leave the file out of the context, is none here. */
@@ -88,7 +99,6 @@ function readDockerfile(view: RootView, name: string): Buffer | undefined {
 }
 
 function readNamed(contextDir: string, file: string): FoundDockerfile {
-  if (file === '-') throw new BuildError('unsupported', 'not supported yet: a Dockerfile from standard input (--file -)');
   const path = resolve(file);
   if (typeOfPath(path) === 'file') {
     const bytes = readDockerfile(new HostView(dirname(path), undefined), fromText(basename(path))) ?? readOutside(path);

@@ -31,6 +31,8 @@ export async function missingSourceHint({ contextDir, ignore, source }: MissingS
   if (hidden !== undefined) return hidden;
   const name = path.slice(path.lastIndexOf('/') + 1);
   if (name === '' || hasWildcard(path)) return undefined;
+  if (topLevelNames(contextDir).length === 0)
+    return 'the build context is empty; a Dockerfile from standard input gets one by --file - DIR';
   const found = await findNamed(contextDir, name);
   const visible = found.filter((candidate) => ignore === undefined || ignore.decide(fromText(candidate))?.negated !== false);
   const similar = visible.length > 0 ? undefined : similarName(contextDir, ignore, path);

@@ -207,6 +207,8 @@ export interface PlanInput {
   readonly directoryContexts: ReadonlySet<string>;
   /** Names given by `--build-context` that lead to images: known here because they hide stages of that name. */
   readonly imageContexts?: ReadonlySet<string>;
+  /** Those of them that are `docker-image://scratch`: no image at all. */
+  readonly scratchContexts?: ReadonlySet<string>;
   /** What BUILDPLATFORM and its like say: of this machine. */
   readonly buildPlatform: Platform;
   readonly targetPlatform: Platform;

@@ -122,6 +122,7 @@ function findContext(wanted: string, place: Lookout): Origin | undefined {
   const directory = [...directoryContexts].find(isMeant);
   if (directory !== undefined) return { kind: 'directory', name: directory };
   const image = [...imageContexts].find(isMeant);
+  if (image !== undefined && place.input.scratchContexts?.has(image) === true) return { kind: 'scratch' };
   return image === undefined ? undefined : imageOrigin(image, place);
 }
 

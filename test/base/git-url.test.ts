@@ -1,5 +1,6 @@
+import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { BuildError } from '../../src/base/errors.js';
+import type { BuildError } from '../../src/base/errors.js';
 import { parseGitRemote, type GitRemote } from '../../src/base/git-url.js';
 
 const SHA = '0123456789abcdef0123456789abcdef01234567';
@@ -63,6 +64,42 @@ describe('parseGitRemote', () => {
   ])('%s is none', (text) => {
     expect(parseGitRemote(text, 'add')).toBeUndefined();
     expect(parseGitRemote(text, 'context')).toBeUndefined();
+  });
+
+  it('never throws anything but what the user can mend', () => {
+    const part = fc.constantFrom(
+      'https://',
+      'git@',
+      'ssh://',
+      'host',
+      ':',
+      '/',
+      '.git',
+      '?',
+      '#',
+      '&',
+      '=',
+      'ref',
+      'tag',
+      'subdir',
+      '%',
+      '%zz',
+      '..',
+      ' ',
+      'é',
+      '@',
+    );
+    fc.assert(
+      fc.property(fc.array(part, { maxLength: 12 }), (parts) => {
+        try {
+          const found = parseGitRemote(parts.join(''), 'add');
+          if (found !== undefined) expect(found.subdir ?? 'x').not.toMatch(/^$|^\/|(?:^|\/)\.\.(?:\/|$)/);
+        } catch (error) {
+          expect(error).toMatchObject({ kind: 'dockerfile' });
+        }
+      }),
+      { numRuns: 2000 },
+    );
   });
 
   it('takes the short form of GitHub for contexts alone', () => {

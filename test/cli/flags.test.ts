@@ -156,6 +156,7 @@ describe('tsbuild build', () => {
   it.each([
     ['-', { kind: 'stdin' }],
     ['https://host/x.tar.gz?a=b', { kind: 'http', url: 'https://host/x.tar.gz?a=b' }],
+    [`https://host/x?${'signature'.repeat(99)}`, { kind: 'http' }],
     ['https://host/x.git#main:sub', { kind: 'git', remote: { url: 'https://host/x.git', ref: 'main', subdir: 'sub', submodules: true } }],
     ['github.com/owner/repo', { kind: 'git', remote: { url: 'https://github.com/owner/repo', submodules: true } }],
     ['git@host:repo', { kind: 'git', remote: { url: 'git@host:repo', submodules: true } }],

@@ -162,7 +162,7 @@ async function loadIgnore(contextDir: string, dockerfilePath: string | undefined
 }
 
 describe('ignore file of a build', () => {
-  it('is .dockerignore, unless the Dockerfile has its own', () => {
+  it('119: is .dockerignore, unless the Dockerfile has its own', () => {
     make({ '.dockerignore': 'common', 'docker/prod.Dockerfile': '', 'docker/prod.Dockerfile.dockerignore': 'own' });
     expect(readIgnoreText(dir, join(dir, 'Dockerfile'))).toEqual({ text: 'common', fileName: '.dockerignore' });
     expect(readIgnoreText(dir, join(dir, 'docker/prod.Dockerfile'))).toEqual({
@@ -185,7 +185,7 @@ describe('ignore file of a build', () => {
     expect((await loadIgnore(join(dir, 'context'), undefined))?.decide('mine')?.line).toBe(1);
   });
 
-  it('may lack, and may be wrong', async () => {
+  it('118: may lack, and may be wrong', async () => {
     expect(await loadIgnore(dir, undefined)).toBeUndefined();
     make({ '.dockerignore': 'a\n!' });
     await expect(loadIgnore(dir, undefined)).rejects.toThrow('.dockerignore:2: illegal exclusion pattern: "!"');
@@ -193,14 +193,14 @@ describe('ignore file of a build', () => {
 });
 
 describe('findDockerfile', () => {
-  it('prefers Dockerfile to dockerfile', () => {
+  it('139: prefers Dockerfile to dockerfile', () => {
     make({ dockerfile: 'lower' });
     expect(findDockerfile(dir)).toMatchObject({ name: 'dockerfile', path: join(dir, 'dockerfile') });
     make({ Dockerfile: 'upper' });
     expect(findDockerfile(dir).bytes.toString()).toBe('upper');
   });
 
-  it('follows a symlink inside the context', () => {
+  it('138: follows a symlink inside the context', () => {
     make({ 'docker/prod': 'FROM x' });
     symlinkSync('docker/prod', join(dir, 'Dockerfile'));
     expect(findDockerfile(dir)).toMatchObject({ path: join(dir, 'Dockerfile'), bytes: Buffer.from('FROM x') });
@@ -240,6 +240,8 @@ describe('hints', () => {
   });
 
   it('says where sources are looked for when there is no such name', async () => {
+    expect(await missingSourceHint({ contextDir: dir, ignore: undefined, source: '/x' })).toMatch(/the build context is empty/);
+    make({ other: '' });
     expect(await missingSourceHint({ contextDir: dir, ignore: undefined, source: '/x' })).toMatch(/relative to the build context/);
     expect(await missingSourceHint({ contextDir: dir, ignore: undefined, source: 'none/*' })).toBeUndefined();
   });

@@ -1,14 +1,11 @@
-import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
-import { createServer, type Server } from 'node:http';
-import { createConnection, type AddressInfo } from 'node:net';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { gunzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { missingProgram, startTsbuild } from '../helpers/cli.js';
 import { BUSYBOX_BASE, readConfig } from '../helpers/image-tools.js';
+import { serve, startProxy, type RunningProxy, type WebServer } from '../helpers/web.js';
 import { Workshop } from '../helpers/workshop.js';
 
 const missing = missingProgram('runc', 'busybox', 'tinyproxy');
@@ -25,34 +22,27 @@ interface Outcome {
 
 describe.skipIf(missing !== undefined)('a build behind a proxy that asks for a password', () => {
   const shop = new Workshop();
-  const log = shop.at('proxy.log');
   let context = '';
   const requests: string[] = [];
-  let server: Server | undefined;
-  let proxy: ChildProcess | undefined;
+  let server: WebServer;
+  let proxy: RunningProxy;
   let origin = '';
   let address = '';
   let builds = 0;
 
   beforeAll(async () => {
-    server = createServer((request, response) => {
+    server = await serve((request, response) => {
       requests.push(request.url ?? '');
       response.end(`the file ${request.url}\n`);
     });
-    await once(server.listen(0, '127.0.0.1'), 'listening');
-    origin = `http://127.0.0.1:${portOf(server)}`;
+    ({ origin } = server);
     context = shop.busyboxContext('');
-    const port = await freePort();
-    proxy = await startProxy({ dir: shop.dir, log, port });
-    address = `127.0.0.1:${port}`;
+    proxy = await startProxy(shop.dir, `someone:${PASSWORD}`);
+    address = `127.0.0.1:${proxy.port}`;
   });
 
   afterAll(async () => {
-    server?.close();
-    if (proxy !== undefined && proxy.exitCode === null) {
-      proxy.kill('SIGKILL');
-      await once(proxy, 'close');
-    }
+    for (const each of [server, proxy]) await each?.[Symbol.asyncDispose]();
     shop[Symbol.dispose]();
   });
 
@@ -85,7 +75,7 @@ describe.skipIf(missing !== undefined)('a build behind a proxy that asks for a p
     return words.some((word) => outcome.output.includes(word)) ? [...found, 'progress'] : found;
   }
 
-  it('fetches through it, and leaves neither address nor password anywhere', async () => {
+  it('61: fetches through it, and leaves neither address nor password anywhere', async () => {
     const outcome = await build(
       [`RUN wget -q -O /fetched ${origin}/through-the-proxy && cat /fetched`, 'RUN cat /proc/self/mountinfo > /mounts'],
       proxyArg(),
@@ -93,7 +83,7 @@ describe.skipIf(missing !== undefined)('a build behind a proxy that asks for a p
     expect(outcome.output).toContain('the file /through-the-proxy');
     expect(outcome.status).toBe(0);
     expect(requests).toContain('/through-the-proxy');
-    expect(readFileSync(log, 'utf8')).toContain(`GET ${origin}/through-the-proxy`);
+    expect(proxy.log()).toContain(`GET ${origin}/through-the-proxy`);
     expect(leaks(outcome)).toEqual([]);
   });
 
@@ -114,7 +104,7 @@ describe.skipIf(missing !== undefined)('a build behind a proxy that asks for a p
     expect(leaks(outcome)).toEqual([]);
   });
 
-  it.each(['upper', 'lower'] as const)('shows in both cases, given in %s case', async (given) => {
+  it.each(['upper', 'lower'] as const)('61: shows in both cases, given in %s case', async (given) => {
     const names = ['HTTP_PROXY', 'HTTPS_PROXY', 'FTP_PROXY', 'NO_PROXY', 'ALL_PROXY'];
     const run = `RUN for value in ${names.map((name) => `"$${name}" "$${name.toLowerCase()}"`).join(' ')}; do [ "$value" = "$(echo a).example" ] || exit 9; done`;
     const args = names.flatMap((name) => ['--build-arg', `${given === 'upper' ? name : name.toLowerCase()}=a.example`]);
@@ -132,51 +122,6 @@ describe.skipIf(missing !== undefined)('a build behind a proxy that asks for a p
     expect(readConfig(outcome.layout, '1').config?.Env?.filter((line) => /proxy/i.test(line))).toEqual([]);
   });
 });
-
-async function startProxy({ dir, log, port }: { dir: string; log: string; port: number }): Promise<ChildProcess> {
-  const conf = join(dir, 'proxy.conf');
-  const lines = [
-    `Port ${port}`,
-    'Listen 127.0.0.1',
-    'Allow 127.0.0.1',
-    'Timeout 60',
-    'MaxClients 20',
-    'LogLevel Info',
-    `LogFile "${log}"`,
-    `PidFile "${join(dir, 'proxy.pid')}"`,
-    `BasicAuth someone ${PASSWORD}`,
-  ];
-  writeFileSync(conf, `${lines.join('\n')}\n`);
-  const child = spawn('tinyproxy', ['-d', '-c', conf], { stdio: 'ignore' });
-  for (let tries = 0; tries < 100; tries++) {
-    if (child.exitCode === null && (await answers(port))) return child;
-    await sleep(50);
-  }
-  child.kill('SIGKILL');
-  throw new Error(`tinyproxy does not listen: ${existsSync(log) ? readFileSync(log, 'utf8') : 'no log'}`);
-}
-
-function answers(port: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const socket = createConnection(port, '127.0.0.1', () => {
-      socket.destroy();
-      resolve(true);
-    }).on('error', () => resolve(false));
-  });
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await once(server.listen(0, '127.0.0.1'), 'listening');
-  const port = portOf(server);
-  server.close();
-  await once(server, 'close');
-  return port;
-}
-
-function portOf(server: Server): number {
-  return (server.address() as AddressInfo).port;
-}
 
 function createdBy(layout: string): string[] {
   return (readConfig(layout, '1').history ?? []).map((entry) => entry.created_by ?? '');

@@ -1,6 +1,5 @@
 import { spawn, spawnSync } from 'node:child_process';
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { join } from 'node:path';
 import { writeFiles, type FileSpec } from './cli.js';
 
 /** Second of the commits that `commit` makes. */
@@ -80,10 +79,4 @@ export function gitBackend(root: string): (request: IncomingMessage, response: S
       response.end(said.subarray(end + 4));
     });
   };
-}
-
-/** What a bare repository of that name is called below a server's root. */
-export function publish(repository: string, root: string, name: string): string {
-  git(root, 'clone', '--quiet', '--bare', '--', repository, join(root, name));
-  return name;
 }

@@ -52,6 +52,12 @@ export interface ProjectBuild {
   readonly prepare?: (context: string) => unknown;
 }
 
+export interface ProjectResult {
+  readonly said: string;
+  /** An OCI layout, in which the image has the tag `1`. */
+  readonly layout: string;
+}
+
 /** Builds the projects of `test/real`, each with a copy of its directory as the context, on bases of one store. */
 export class ProjectYard implements Disposable {
   readonly shop = new Workshop();
@@ -60,15 +66,20 @@ export class ProjectYard implements Disposable {
   #count = 0;
 
   /** What the build said, and the image as a container. @throws Error when the build fails */
-  async build({ project, bases, args = [], env = {}, prepare }: ProjectBuild): Promise<{ said: string; image: Container; layout: string }> {
+  async build(request: ProjectBuild): Promise<ProjectResult & { readonly image: Container }> {
+    const result = await this.buildLayout(request);
+    return { ...result, image: new Container(result.layout, '1', `${result.layout}-bundle`) };
+  }
+
+  /** The same, of whatever the build makes. */
+  async buildLayout({ project, bases, args = [], env = {}, prepare }: ProjectBuild): Promise<ProjectResult> {
     for (const name of bases) await this.#makeBase(name);
     const place = this.shop.at(`${project}-${this.#count++}`);
     const context = join(place, 'context');
     cpSync(join(PROJECTS, project), context, { recursive: true, verbatimSymlinks: true });
     prepare?.(context);
     const layout = join(place, 'layout');
-    const said = await this.tsbuild(['--oci-layout', `${layout}:1`, ...args, context], env);
-    return { said, layout, image: new Container(layout, '1', join(place, 'bundle')) };
+    return { layout, said: await this.tsbuild(['--oci-layout', `${layout}:1`, ...args, context], env) };
   }
 
   /** @returns what it said to standard error */
