@@ -5,8 +5,11 @@ import { addCases } from './cases/add.js';
 import type { ConformanceCase, ExplainedDifference } from './cases/case.js';
 import { configCases } from './cases/config.js';
 import { copyCases } from './cases/copy.js';
+import { copyFlagCases } from './cases/copy-flags.js';
 import { copyMetadataCases } from './cases/copy-metadata.js';
+import { heredocCases } from './cases/heredocs.js';
 import { ignoreCases } from './cases/ignore.js';
+import { mountCases } from './cases/mounts.js';
 import { runCases } from './cases/run.js';
 import { stageCases } from './cases/stages.js';
 import { wordCases } from './cases/words.js';
@@ -29,8 +32,11 @@ describe.skipIf(reason !== undefined)('the images of tsbuild and of buildah diff
     wordCases,
     configCases,
     runCases,
+    mountCases,
+    heredocCases,
     copyCases,
     copyMetadataCases,
+    copyFlagCases,
     addCases,
     ignoreCases,
     stageCases,

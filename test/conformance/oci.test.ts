@@ -50,6 +50,25 @@ CMD ["hello"]
     script: 'mkdir t; echo x > t/x; tar -czf archive -C t .; rm -r t',
   },
   {
+    title: 'mounts, heredocs, layers that are independent of others',
+    dockerfile: `FROM ${BASE}
+RUN --mount=target=/made/for/context --mount=type=cache,target=/srv/empty cp /made/for/context/file /srv/empty/ && cp /srv/empty/file /copied
+RUN --mount=type=tmpfs,target=/srv/tree <<EOF
+touch /srv/tree/gone
+mkdir /kept
+EOF
+COPY --link file /srv/link/through
+COPY --link --chown=5:6 --chmod=u=rwX,go= dir /srv/tree/
+COPY --parents --exclude=**/b dir/./sub /parents/
+COPY <<one <<"two" /heredocs/
+$PATH
+one
+$PATH
+two
+`,
+    context: { file: 'x', 'dir/a': 'a', 'dir/sub/a': 'a', 'dir/sub/b': 'b' },
+  },
+  {
     title: 'whiteouts, odd names, empty layers',
     dockerfile: `FROM ${BASE}
 RUN rm -r /srv/tree && mkdir /srv/tree

@@ -52,5 +52,12 @@ export const ignoreCases: readonly ConformanceCase[] = [
   ignoring('everything but', ['*', '!src', '!a.txt', 'src/deep']),
   ignoring('the last line that matches decides', ['*.txt', '!*.txt', 'a.txt', 'src/*', '!src/keep.txt', 'src/keep.txt']),
   ignoring('Dockerfile and .dockerignore themselves', ['Dockerfile', '.dockerignore', '?.md']),
+  ignoring('a byte order mark, carriage returns, blanks around', ['\ufeff*.md\r', '  node_modules  ', '\tsrc/deep\t', '#b.md']),
+  ignoring('slashes and dots in patterns', ['./b.md', 'src//deep/', '/docs/../node_modules', '.git/.', 'empty/./dir']),
+  ignoring('classes and escapes', ['[ab].txt', 'b\\.md', '**/[!k]*.txt', 'node_module?']),
+  ignoring('a directory by its wildcard, an exception below it', ['s*', 'node_modules/*', '!node_modules/x', 'node_modules/x/*.js'], {
+    dockerfile: `FROM ${BASE}\nCOPY . /all\n`,
+    differences: sourceMtime('/all'),
+  }),
   ignoring('a source that is ignored is not there', ['src'], { differences: [], fails: /"src" not found/ }),
 ];

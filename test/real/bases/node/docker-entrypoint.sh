@@ -1,0 +1,6 @@
+#!/bin/sh
+set -e
+if [ "${1#-}" != "$1" ] || ! command -v "$1" > /dev/null; then
+  set -- node "$@"
+fi
+exec "$@"

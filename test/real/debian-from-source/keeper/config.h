@@ -1,0 +1,1 @@
+#define PROTECTED 1

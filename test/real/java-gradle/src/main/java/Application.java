@@ -1,0 +1,1 @@
+// sh: cat "$JAVA_HOME/lib/modules" /opt/app/wrapper.txt

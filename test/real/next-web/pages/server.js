@@ -1,0 +1,1 @@
+// sh: id -u; id -g; exec ls -ld .next .next/static server.js public/robots.txt

@@ -1,0 +1,1 @@
+echo "hooks of $(id -u):$(id -g) in $PWD"

@@ -1,0 +1,4 @@
+#!/bin/sh
+set -e
+run-hooks.sh /usr/local/bin/before-notebook.d
+exec "$@"
