@@ -73,8 +73,7 @@ export interface WrittenStep {
 /** Whether the step unpacks an archive: its members come in any order, and are sorted by way of a directory. */
 export async function unpacksArchive(copy: CopyJob): Promise<boolean> {
   if (copy.op === 'COPY' || copy.unpack === false) return false;
-  const opened = openCopy(copy);
-  return (await explained(opened, () => findArchives(opened.request, opened.source))).size > 0;
+  return (await archivesOf(openCopy(copy))).size > 0;
 }
 
 /** More is read faster beside the main thread; less is done before a thread has started (60 ms of CPU, most of it Node's own). */
@@ -83,10 +82,9 @@ const SMALL_ENTRIES = 32;
 
 /** Whether a COPY is a few small files: an estimate, made without looking at anything but the sources' sizes. */
 export function isSmallCopy({ source, sources, fetched }: CopyJob): boolean {
-  if (source.kind !== 'context' && sources.length > 0) return false;
-  const dir = source.kind === 'context' ? source.dir : '';
+  const sizeOf = source.kind === 'context' ? (name: string) => fileSize(join(source.dir, name)) : fileSizeIn(source.layers);
   let sizeBytes = 0;
-  for (const name of sources) sizeBytes += fileSize(join(dir, name)) ?? Infinity;
+  for (const name of sources) sizeBytes += sizeOf(name) ?? Infinity;
   for (const file of fetched) sizeBytes += file.kind === 'file' ? (fileSize(file.path) ?? Infinity) : Infinity;
   return sizeBytes <= SMALL_BYTES;
 }
@@ -109,6 +107,19 @@ export function isSmallDirectory(dir: string): boolean {
   return true;
 }
 
+/** The same as `fileSize`, of a file of another stage or image. */
+function fileSizeIn(layers: readonly ViewLayer[]): (name: string) => number | undefined {
+  const view = openRootView(layers);
+  return (name) => {
+    try {
+      const stat = view.lstat(view.resolve(fromText(name)));
+      return stat?.type === 'file' ? stat.sizeBytes : undefined;
+    } catch {
+      return undefined;
+    }
+  };
+}
+
 /** `undefined` for anything else: what is wrong with it is for the copy itself to tell. */
 function fileSize(path: string): number | undefined {
   try {
@@ -127,7 +138,7 @@ async function copyToDirectory({
   readonly dir: string;
 }): Promise<{ readonly warnings: readonly string[] }> {
   const opened = openCopy(copy);
-  const { parts, ...planned } = await planCopy(opened);
+  const { parts, ...planned } = await planCopy(opened, await archivesOf(opened));
   const warnings = [...opened.warnings, ...planned.warnings];
   const limits = copy.maxArchiveBytes === undefined ? {} : { maxUnpackedBytes: copy.maxArchiveBytes };
   const owner = opened.request.chown === undefined ? {} : { owner: opened.request.chown };
@@ -149,7 +160,7 @@ async function copyTree(job: TreeCopyJob): Promise<void> {
   await copy(job);
 }
 
-/** The files go from where they are into the layer, and nowhere else. */
+/** The files go from where they are into the layer, and nowhere else. For copies that unpack nothing. */
 async function copyToLayer(args: {
   readonly copy: CopyJob;
   readonly layer: LayerOptions;
@@ -248,9 +259,13 @@ function openCopy({ source: from, below, chown, ...rest }: CopyJob): OpenedCopy 
   };
 }
 
-function planCopy(opened: OpenedCopy): Promise<CopyPlan> {
+function archivesOf(opened: OpenedCopy): Promise<ReadonlySet<string>> {
+  return explained(opened, () => findArchives(opened.request, opened.source));
+}
+
+function planCopy(opened: OpenedCopy, archives: ReadonlySet<string> = new Set()): Promise<CopyPlan> {
   const { request, source, dest } = opened;
-  return explained(opened, async () => copyEntries({ ...request, archives: await findArchives(request, source) }, source, dest));
+  return explained(opened, async () => copyEntries({ ...request, archives }, source, dest));
 }
 
 /** Adds where a missing source may be instead. */

@@ -10,6 +10,7 @@ import type * as Pool from '../src/pool.js';
 import { openLayerIndex } from '../src/snapshot/layer-index.js';
 import type { LayerIndex } from '../src/snapshot/root-view.js';
 import { scratchDir } from './helpers/cli.js';
+import { member, tarOf } from './helpers/tar-builder.js';
 
 const { path: scratch, [Symbol.dispose]: removeScratch } = scratchDir('tsbuild-pool-');
 afterAll(removeScratch);
@@ -49,7 +50,18 @@ writeFileSync(Buffer.from(`${context}/caf\xe9`, 'latin1'), 'abc');
 
 function copyJob(): JobArgs<'copyToLayer'> {
   const source = { kind: 'context', dir: context } as const;
-  const copy = { op: 'COPY', sources: ['.'], dest: '/etc/', nowSeconds: 1_700_000_000, source, below: [below] } as const;
+  const copy = {
+    op: 'COPY',
+    sources: ['.'],
+    fetched: [],
+    files: [],
+    parents: false,
+    exclude: [],
+    dest: '/etc/',
+    nowSeconds: 1_700_000_000,
+    source,
+    below: [below],
+  } as const;
   return { copy, layer: { tempFile: place(), compression: 'gzip' }, wantsIndex: true };
 }
 
@@ -86,6 +98,21 @@ describe('jobs', () => {
     expect(threaded.written).toEqual({ ...written, durationMs: expect.any(Number) as number });
     expect(openLayerIndex(threaded.index ?? below).xattrs('etc')).toEqual([['user.a', Buffer.from([0, 255])]]);
     expect(threaded.index).toEqual(structuredClone(inline.index));
+  });
+
+  test('copying into a layer unpacks nothing and loses nothing', async () => {
+    using pool = await openPool();
+    const dir = place();
+    mkdirSync(dir);
+    // It has become an archive only after somebody looked.
+    writeFileSync(join(dir, 'a.tar'), tarOf(member({ path: 'm', text: 'm' })));
+    const { copy, ...rest } = copyJob();
+    const added = { ...copy, op: 'ADD', sources: ['a.tar'], source: { kind: 'context', dir } } as const;
+    const { index } = await pool.run('copyToLayer', { copy: added, ...rest }, { inline: true });
+    expect(index?.entries.map(({ path, type }) => [path, type])).toEqual([
+      ['etc', 'directory'],
+      ['etc/a.tar', 'file'],
+    ]);
   });
 
   test('read back what they wrote, more of them than there are threads', async () => {

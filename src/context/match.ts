@@ -116,9 +116,27 @@ function badPattern(pattern: ByteString): BuildError {
 
 const REGEXP_SPECIAL = /[\\^$.*+?()[\]{}|/]/g;
 
-/** An expression over `toRunes` of a path. */
+/**
+ * An expression over `toRunes` of a path. Between two `*` the first place that fits is as good as any and is not left again: trying all of them
+ * takes a time that grows with the length of the path to the power of the stars.
+ */
 export function globExpression(tokens: readonly GlobToken[]): RegExp {
-  return new RegExp(`^${tokens.map(tokenSource).join('')}$`, 'su');
+  let source = '';
+  let firstPlaces = 0;
+  /** What stands behind a `*`, while no other has come. */
+  let behindStar: string | undefined;
+  for (const token of tokens) {
+    if (token.kind === 'star') {
+      if (behindStar !== undefined) source += `(?=([^/]*?${behindStar}))(?:\\${++firstPlaces})`;
+      behindStar = '';
+    } else if (behindStar === undefined) source += tokenSource(token);
+    else if (token.kind === 'globstar' || token.kind === 'rest') {
+      source += TOKEN_SOURCES.star + behindStar + tokenSource(token);
+      behindStar = undefined;
+    } else behindStar += tokenSource(token);
+  }
+  if (behindStar !== undefined) source += TOKEN_SOURCES.star + behindStar;
+  return new RegExp(`^${source}$`, 'su');
 }
 
 const TOKEN_SOURCES = { star: '[^/]*', any: '[^/]', globstar: '(?:.*/)?', rest: '.*' } as const;

@@ -46,9 +46,13 @@ function findLiteral(text: string, path: ByteString, { request, view }: Place): 
   const found = follow(text, path, view);
   if (found !== undefined) return found;
   // Without a wildcard a backslash is a character like any other, unless only the escaped name exists.
-  const unescaped = path.includes('\\') ? follow(text, path.replace(/\\(.)/gs, '$1'), view) : undefined;
+  const unescaped = path.includes('\\') ? follow(text, withoutEscapes(path), view) : undefined;
   if (unescaped === undefined) throw missingSource(text, path, { request, view });
   return unescaped;
+}
+
+export function withoutEscapes(path: ByteString): ByteString {
+  return path.replace(/\\(.)/gs, '$1');
 }
 
 function matchWildcard(text: string, path: ByteString, { request, view }: Place): FoundSource[] {

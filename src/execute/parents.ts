@@ -6,7 +6,7 @@ import { hasWildcard } from '../context/match.js';
 import { matchPaths, splitWildcard } from '../context/wildcard.js';
 import type { RootView } from '../snapshot/root-view.js';
 import type { CopyRequest } from './copy-request.js';
-import { findSources, missingSource, type FoundSource } from './copy-sources.js';
+import { findSources, missingSource, withoutEscapes, type FoundSource } from './copy-sources.js';
 
 /** What one source of `COPY --parents` stands for. */
 export interface ParentsSource {
@@ -42,13 +42,19 @@ export function splitPivot(text: string): { readonly pivot: string; readonly kep
 
 function matchKept(view: RootView, root: ByteString, kept: ByteString): readonly ByteString[] {
   if (!hasWildcard(kept)) {
-    const path = childOf(root, kept);
-    return view.lstat(path) === undefined ? [] : [path];
+    const path = findLiteral(view, root, kept);
+    return path === undefined ? [] : [path];
   }
   const { literal, segments } = splitWildcard(kept);
-  const start = childOf(root, literal);
+  const start = findLiteral(view, root, literal);
+  if (start === undefined) return [];
   if (!segments.some((segment) => segment.includes('**'))) return matchPaths(view, start, segments);
   return matchAnyDepth(view, { root, start, kept });
+}
+
+/** As for any other source a backslash is one, unless only the escaped name exists. */
+function findLiteral(view: RootView, root: ByteString, path: ByteString): ByteString | undefined {
+  return [path, withoutEscapes(path)].map((each) => childOf(root, each)).find((each) => view.lstat(each) !== undefined);
 }
 
 /** The topmost paths below `start` that match a pattern with `**`, which is read as .dockerignore reads it. */

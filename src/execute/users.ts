@@ -72,26 +72,25 @@ export function homeOf(uid: number, root: RootView): string {
  */
 export function lookupOwner(chown: string, root: RootView, warn?: (message: string) => void): OwnerIds {
   const { name, group } = splitUser(chown, 'root');
-  const uid = parseId(name);
+  const uid = parseOwnerId(name);
   if (uid !== undefined && group === undefined) return { uid, gid: uid };
-  if (name === 'root' && group === undefined) return { uid: 0, gid: 0 };
-  const needsFiles = (uid === undefined && name !== 'root') || (group !== undefined && group !== '' && parseId(group) === undefined);
-  if (needsFiles && root.list('').length === 0) {
+  const gid = group === undefined || group === '' ? 0 : parseOwnerId(group);
+  if ((uid === undefined || gid === undefined) && root.list('').length === 0) {
     throw new BuildError('dockerfile', `invalid user index: no /etc/passwd to find "${chown}" in`, {
       hint: 'An image that begins with FROM scratch knows no names, and neither does --link: give numbers.',
     });
   }
-  const isName = uid === undefined && name !== 'root';
-  const entry = isName ? readPasswd(root).find((row) => row.name === name) : undefined;
-  if (isName && entry === undefined) warn?.(unknownOwner('user', name));
-  return { uid: uid ?? entry?.uid ?? 0, gid: group === undefined ? (entry?.gid ?? 0) : ownerGroup(group, { root, warn }) };
+  const entry = uid === undefined ? readPasswd(root).find((row) => row.name === name) : undefined;
+  if (uid === undefined && entry === undefined) warn?.(unknownOwner('user', name));
+  if (group === undefined) return { uid: entry?.uid ?? 0, gid: entry?.gid ?? 0 };
+  const row = gid === undefined ? readGroups(root).find((each) => each.name === group) : undefined;
+  if (gid === undefined && row === undefined) warn?.(unknownOwner('group', group));
+  return { uid: uid ?? entry?.uid ?? 0, gid: gid ?? row?.gid ?? 0 };
 }
 
-function ownerGroup(group: string, { root, warn }: { root: RootView; warn: ((message: string) => void) | undefined }): number {
-  const id = group === '' ? 0 : (parseId(group) ?? readGroups(root).find((row) => row.name === group)?.gid);
-  // BuildKit's `root` needs no file.
-  if (id === undefined && group !== 'root') warn?.(unknownOwner('group', group));
-  return id ?? 0;
+/** BuildKit's `root` is 0, for users and groups, whatever the files say. */
+function parseOwnerId(text: string): number | undefined {
+  return text === 'root' ? 0 : parseId(text);
 }
 
 function unknownOwner(what: 'user' | 'group', name: string): string {

@@ -4,9 +4,9 @@ import type { TarEntry } from '../tar/entry.js';
 
 /**
  * Files that the owner of a COPY is looked up in, wherever in the image /etc/passwd leads to: an index keeps their bytes, up to a size that no
- * honest image reaches.
+ * honest image reaches. The program passwd is none of them, which is a link to all of busybox in many an image.
  */
-const KEPT_NAME = /(?:^|\/)(?:passwd|group)$/;
+const KEPT_NAME = /(?<!(?:^|\/)s?bin\/)(?<![^/])(?:passwd|group)$/;
 export const MAX_KEPT_BYTES = 4 * 1024 * 1024;
 
 const NO_PATHS: ReadonlySet<ByteString> = new Set();

@@ -79,6 +79,13 @@ describe('filepath.Match', () => {
     expect(toRunes(fromText('\ufffd\u{1f600}é'))).toBe('\ufffd\u{1f600}é');
   });
 
+  it('takes no time that grows with the number of stars', () => {
+    const startedMs = performance.now();
+    expect(compileMatch(`${'*a'.repeat(12)}c`)(`${'a'.repeat(200)}b`)).toBe(false);
+    expect(compileMatch(`${'*a?'.repeat(12)}*c`)(`${'a'.repeat(200)}c`)).toBe(true);
+    expect(performance.now() - startedMs).toBeLessThan(2000);
+  });
+
   it('agrees with a matcher that only follows the definition', () => {
     const piece = fc.constantFrom('a', 'b', 'é', '*', '?', '[ab]', '[^a]', '[a-b]', String.raw`\*`, '[^é]', '*', '?');
     const name = fc.array(fc.constantFrom('a', 'b', 'é', '*', '☺'), { maxLength: 6 }).map((parts) => parts.join(''));

@@ -1,4 +1,4 @@
-import { chmodSync, chownSync, utimesSync } from 'node:fs';
+import { chmodSync, chownSync, linkSync, utimesSync } from 'node:fs';
 import { join } from 'node:path';
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
@@ -146,9 +146,18 @@ describe('--parents', () => {
     ]);
   });
 
+  it('a backslash makes ordinary, unless the name has one', () => {
+    make(lab.context, { 'app/[id]/page': '', 'app/a\\b': '', 'app/ab': '' });
+    expect(copy(['app/\\[id\\]/page', 'app/./\\[id\\]'])).toEqual(['[id]/', '[id]/page', 'app/', 'app/[id]/', 'app/[id]/page']);
+    for (const source of ['app/\\[id\\]/*', 'app/\\[id\\]/**/p*']) expect(copy([source])).toEqual(['app/', 'app/[id]/', 'app/[id]/page']);
+    expect(copy(['app/a\\b'])).toEqual(['app/', 'app/a\\b']);
+  });
+
   it('hard links stay links', () => {
-    make(lab.context, { 'a/b/f': 'x' });
-    expect(copy(['a/b/f', 'a/b/f'])).toEqual(['a/', 'a/b/', 'a/b/f']);
+    make(lab.context, { 'a/b/f': 'x', 'c/': '' });
+    linkSync(join(lab.context, 'a/b/f'), join(lab.context, 'c/g'));
+    expect(copy(['c', 'a/b/f', 'a/b/f'])).toEqual(['a/', 'a/b/', 'a/b/f', 'c/', 'c/g = a/b/f']);
+    expect(copy(['c', 'a'], '/', { exclude: ['a/b/f'] })).toEqual(['a/', 'a/b/', 'c/', 'c/g']);
   });
 });
 

@@ -143,6 +143,8 @@ describe('--chown', () => {
     const scratch = openRootView([]);
     expect(lookupOwner('1:2', scratch)).toEqual({ uid: 1, gid: 2 });
     expect(lookupOwner('root', scratch)).toEqual({ uid: 0, gid: 0 });
+    expect(lookupOwner('root:root', scratch)).toEqual({ uid: 0, gid: 0 });
+    expect(lookupOwner('7:root', scratch)).toEqual({ uid: 7, gid: 0 });
     expect(() => lookupOwner('alice', scratch)).toThrow(/invalid user index/);
     expect(() => lookupOwner('1:alice', scratch)).toThrow(/invalid user index/);
   });

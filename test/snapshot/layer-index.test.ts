@@ -235,6 +235,14 @@ describe('files of an index', () => {
     expect(() => view.readFile('x/passwd', 10)).toThrow('too many symbolic links');
   });
 
+  test('a program is neither kept nor a reason to read the layer twice', async () => {
+    const specs = [file('bin/busybox'), link('usr/bin/passwd', '/bin/busybox'), hard('sbin/passwd', 'bin/busybox'), file('usr/sbin/group')];
+    let reads = 0;
+    const { entries } = await readLayerIndex(() => (reads++, chunksOf(specs)));
+    expect(reads).toBe(1);
+    expect(entries.map(({ content }) => content)).toEqual(specs.map(() => undefined));
+  });
+
   test('others say that they cannot', async () => {
     const view = openRootView([await indexed([file('etc/shadow'), { path: 'empty' }])]);
     expect(() => view.readFile('etc/shadow', 10)).toThrow('file "etc/shadow" of the image cannot be read for names');

@@ -122,6 +122,14 @@ describe('lookups', () => {
     expect(openRootView(layers).list('')).toEqual(['a', 'b']);
   });
 
+  test('a layer that is known to merge is not asked', () => {
+    const top = makeLayer('top', { x: '' });
+    const lower = makeLayer('lower', { y: '' });
+    makeOpaque(top, '');
+    expect(openRootView([top, lower]).list('')).toEqual(['x']);
+    expect(openRootView([{ ...top, mergesRoot: true }, lower]).list('')).toEqual(['x', 'y']);
+  });
+
   test('an image without layers has a root', () => {
     const view = openRootView([]);
     expect(view.lstat('')).toMatchObject({ type: 'directory', mode: 0o755, uid: 0, gid: 0 });
