@@ -15,13 +15,24 @@
  * for (const { ruleName, detail, range } of warnings) console.log(`${formatPosition(range)}: ${ruleName}: ${detail}`);
  * ```
  */
+export type { GitRemote } from './base/git-url.js';
 export { BuildError, type BuildErrorDetails, type ErrorKind } from './base/errors.js';
 export { formatFrame, formatPosition, type SourceFile, type SourceRange } from './base/source.js';
 export type { BuildEvent, EventSink, StepInfo } from './events.js';
 export type { Compression, Image, Layer } from './image/image.js';
 export type { Digest } from './oci/digest.js';
 export type { Annotations, ContainerConfig, Descriptor, HistoryEntry, ImageConfig, Manifest, Platform } from './oci/types.js';
-export type { BuildOptions, BuildResult, NamedContext, StepTiming, Ulimit } from './options.js';
+export type {
+  BuildOptions,
+  BuildResult,
+  ContextSpec,
+  Entitlement,
+  NamedContext,
+  SecretSpec,
+  SshSpec,
+  StepTiming,
+  Ulimit,
+} from './options.js';
 export type { OutputSpec } from './output/output.js';
 export type { Dockerfile, Instruction } from './parse/instruction.js';
 export { parseDockerfile } from './parse/parser.js';

@@ -20,7 +20,7 @@ export function ownPrivileges(): Privileges {
 }
 
 /** @param status text of /proc/self/status */
-export function capabilitiesOf(status: string): string[] {
+function capabilitiesOf(status: string): string[] {
   const bounding = BigInt(`0x${/^CapBnd:\s*([0-9a-f]+)$/m.exec(status)?.[1] ?? '0'}`);
   return CAPABILITIES.filter((_, bit) => ((bounding >> BigInt(bit)) & 1n) === 1n).map((name) => `CAP_${name.toUpperCase()}`);
 }

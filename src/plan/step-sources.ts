@@ -1,7 +1,7 @@
 import type { CopyFrom, Step } from './plan.js';
 
 /** What a step reads besides the files of its own stage: the source of a copy, or what is mounted. */
-export function sourcesOf(step: Step): readonly CopyFrom[] {
+function sourcesOf(step: Step): readonly CopyFrom[] {
   if (step.kind === 'copy') return [step.from];
   if (step.kind !== 'run') return [];
   return step.mounts.flatMap((mount) =>

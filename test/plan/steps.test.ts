@@ -110,9 +110,7 @@ describe('COPY and ADD', () => {
 });
 
 describe('not supported yet', () => {
-  const rows: [lines: string, what: string][] = [
-    ['RUN --device=a y', 'RUN --device'],
-  ];
+  const rows: [lines: string, what: string][] = [['RUN --device=a y', 'RUN --device']];
   for (const [lines, what] of rows) {
     test(what, () => {
       const error = planError(`FROM scratch\n${lines}`);
