@@ -89,8 +89,19 @@ export function isSmallCopy({ source, sources, fetched }: CopyJob): boolean {
   return sizeBytes <= SMALL_BYTES;
 }
 
-/** Whether a directory holds a few small files, as that of many a RUN step does. Looks at no more of them than it takes to tell. */
+/**
+ * Whether a directory holds a few small files, as that of many a RUN step does. Looks at no more of them than it takes to tell. What cannot be
+ * looked at, a path too long for one, is for the job itself to tell.
+ */
 export function isSmallDirectory(dir: string): boolean {
+  try {
+    return holdsLittle(dir);
+  } catch {
+    return false;
+  }
+}
+
+function holdsLittle(dir: string): boolean {
   const waiting = [fromText(dir)];
   let entries = 0;
   let sizeBytes = 0;

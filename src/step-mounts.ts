@@ -1,7 +1,7 @@
 import { realpathSync } from 'node:fs';
-import { mkdir, rm } from 'node:fs/promises';
+import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { fromText, toText, type ByteString } from './base/bytes.js';
+import { fromText, isText, toText, type ByteString } from './base/bytes.js';
 import { BuildError } from './base/errors.js';
 import { resolveLinks } from './base/links.js';
 import { baseOf, parentOf } from './base/paths.js';
@@ -12,10 +12,11 @@ import { isSmallDirectory, type CopySource } from './jobs.js';
 import type { SourceMount } from './os/container.js';
 import type { CacheMount, CopyFrom, RunStep, StepMount } from './plan/plan.js';
 import { makeUpper } from './snapshot/apply.js';
-import type { LayerDir, RootView, ViewLayer } from './snapshot/root-view.js';
+import type { LayerDir, RootView, ViewLayer, ViewStat } from './snapshot/root-view.js';
 import { openRootView, visibleLayers } from './snapshot/view.js';
 import type { StageContext } from './stages.js';
 import { openStepCaches } from './step-caches.js';
+import { removeTree } from './store/temp.js';
 import { findMountSource, openSource } from './tree-copy.js';
 
 type BindMount = Extract<StepMount, { kind: 'bind' }>;
@@ -46,7 +47,7 @@ export async function prepareMounts(step: RunStep, host: StepMountsHost): Promis
   const caches = await openStepCaches(step, host);
   const dispose = async (): Promise<void> => {
     caches[Symbol.dispose]();
-    await rm(host.dir, { recursive: true, force: true });
+    await removeTree(host.dir);
   };
   try {
     const mounts: PreparedMount[] = [];
@@ -158,9 +159,13 @@ function prepareCache({ target, from, source, writable }: CacheMount, dir: strin
 function resolveInCache(source: string, view: RootView): ByteString {
   const path = resolveLinks(fromText(source), (candidate) => readLinkInside(candidate, source, view), { followLast: true });
   const type = view.lstat(path)?.type;
-  if (type === 'directory') return path;
-  const what = type === undefined ? 'not found in the cache' : `a ${type}, not a directory`;
-  throw new BuildError('input', `RUN --mount=type=cache: source "${source}" is ${what}`);
+  if (type === 'directory' && isText(path)) return path;
+  throw new BuildError('input', `RUN --mount=type=cache: source "${source}" is ${whatElse(type)}`);
+}
+
+function whatElse(type: ViewStat['type'] | undefined): string {
+  if (type === undefined) return 'not found in the cache';
+  return type === 'directory' ? 'a directory whose name is not UTF-8' : `a ${type}, not a directory`;
 }
 
 function readLinkInside(path: ByteString, source: string, view: RootView): ByteString | undefined {

@@ -1,4 +1,4 @@
-import { fromText, type ByteString } from './base/bytes.js';
+import { fromText, isText, toText, type ByteString } from './base/bytes.js';
 import { BuildError } from './base/errors.js';
 import { baseOf } from './base/paths.js';
 import { openContext } from './context/context.js';
@@ -54,8 +54,9 @@ export interface FoundMountSource {
 export async function findMountSource(source: CopySource, view: RootView, path: string): Promise<FoundMountSource> {
   const resolved = view.resolve(fromText(path));
   const stat = view.lstat(resolved);
-  if (stat !== undefined) return { path: resolved, isFile: stat.type !== 'directory' };
-  throw await missing(source, path);
+  if (stat === undefined) throw await missing(source, path);
+  if (!isText(resolved)) throw new BuildError('input', `RUN --mount: "${path}" leads to "${toText(resolved)}", which is not UTF-8`);
+  return { path: resolved, isFile: stat.type !== 'directory' };
 }
 
 async function missing(source: CopySource, path: string): Promise<BuildError> {

@@ -19,6 +19,11 @@ export function toText(bytes: ByteString): string {
   return NON_ASCII.test(bytes) ? Buffer.from(bytes, 'latin1').toString('utf8') : bytes;
 }
 
+/** Whether the bytes come back from `toText` as they were: only then can JSON and arguments of programs have them. */
+export function isText(bytes: ByteString): boolean {
+  return !NON_ASCII.test(bytes) || fromText(toText(bytes)) === bytes;
+}
+
 /** For a system call. Plain ASCII stays a string: Node passes that on several times faster than a Buffer. */
 export function toFsPath(bytes: ByteString): FsPath {
   return NON_ASCII.test(bytes) ? Buffer.from(bytes, 'latin1') : bytes;

@@ -1,6 +1,6 @@
 import { chmodSync, chownSync, mkdirSync, writeFileSync } from 'node:fs';
-import { fromText, toFsPath, toText, type ByteString, type FsPath } from '../base/bytes.js';
-import { BuildError } from '../base/errors.js';
+import { fromText, isText, toFsPath, toText, type ByteString, type FsPath } from '../base/bytes.js';
+import { BuildError, errnoOf } from '../base/errors.js';
 import { setTimes, setXattr } from '../os/native.js';
 import type { LayerDir, RootView, ViewStat } from '../snapshot/root-view.js';
 import { ancestry } from './make-directory.js';
@@ -34,15 +34,27 @@ export function writeInitLayer(dir: string, { layers, root, mounts }: InitLayerR
   for (const path of MOUNT_POINTS) writer.directory(path);
   // `etc` may be a symlink to a directory, which keeps working; a link to nowhere is hidden.
   const resolved = root.resolve('etc');
-  const etc = root.lstat(resolved)?.type === 'directory' && !MOUNT_POINTS.includes(resolved.split('/', 1)[0] ?? '') ? resolved : 'etc';
+  const isUsable =
+    root.lstat(resolved)?.type === 'directory' && isText(resolved) && !MOUNT_POINTS.includes(resolved.split('/', 1)[0] ?? '');
+  const etc = isUsable ? resolved : 'etc';
   const hosts = etc === '' ? 'hosts' : `${etc}/hosts`;
   const resolvConf = etc === '' ? 'resolv.conf' : `${etc}/resolv.conf`;
   writer.file(hosts);
   writer.file(resolvConf);
-  for (const target of mounts) if (target.inRoot) writer.target(target);
+  for (const target of mounts) if (target.inRoot) makeTarget(writer, target);
   writer.repeatImplied(layers);
   writer.finish();
   return { empty: writer.isEmpty(), hosts, resolvConf };
+}
+
+/** @throws BuildError `dockerfile` for a name that no file system takes */
+function makeTarget(writer: InitLayerWriter, placed: PlacedMount): void {
+  try {
+    writer.target(placed);
+  } catch (cause) {
+    if (errnoOf(cause) !== 'ENAMETOOLONG') throw cause;
+    throw new BuildError('dockerfile', `cannot mount at "${placed.mount.target.slice(0, 200)}…": the path is too long`, { cause });
+  }
 }
 
 /**

@@ -1,4 +1,4 @@
-import { fromText, toText, type ByteString } from '../base/bytes.js';
+import { fromText, isText, toText, type ByteString } from '../base/bytes.js';
 import { BuildError } from '../base/errors.js';
 import { resolveLinks } from '../base/links.js';
 import { parentOf } from '../base/paths.js';
@@ -62,8 +62,15 @@ function place(mount: PreparedMount, before: readonly PlacedMount[], root: RootV
   if (found !== undefined) checkType(mount, found);
   const around = mountAround(path, before);
   if (around === undefined) checkParents(mount, path, look);
+  else if (around.mount.isFile && path !== around.path) throw refusal(mount.target, `/${toText(around.path)} is a file`);
   else if (found === undefined) checkWritable(mount, around);
   return { mount, path, inRoot: around === undefined, mode: modeOf(mount, found) };
+}
+
+/** What the step finds at a path, symlinks followed. */
+export function typeBelow(path: string, mounts: readonly PlacedMount[], root: RootView): ViewStat['type'] | undefined {
+  const look = (candidate: ByteString): ViewStat | undefined => lookUp(candidate, mounts, root);
+  return look(resolveLinks(fromText(path), (candidate) => look(candidate)?.linkTarget, { followLast: true }))?.type;
 }
 
 /** As runc has it, and with it BuildKit. */
@@ -86,6 +93,7 @@ function mountAround(path: ByteString, placed: readonly PlacedMount[]): PlacedMo
 
 /** runc refuses most of it as well, with CVEs where it did not. */
 function checkPath({ target }: PreparedMount, path: ByteString): void {
+  if (!isText(path)) throw refusal(target, `it leads to /${toText(path)}, which is not UTF-8`);
   if (path !== '' && path !== 'dev' && !/^(?:proc|sys)(?:\/|$)/.test(path)) return;
   throw refusal(target, path === '' ? 'it is the root of the file system' : `it leads to /${toText(path)}, which the runtime mounts`);
 }

@@ -1,6 +1,6 @@
 import { chmodSync, chownSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { fromText, toText } from '../base/bytes.js';
+import { fromText, isText, toText } from '../base/bytes.js';
 import { BuildError } from '../base/errors.js';
 import type { Ulimit } from '../options.js';
 import { rootfsOf } from '../os/chain.js';
@@ -11,7 +11,7 @@ import { findRuntime } from '../os/runtime.js';
 import type { RunStep } from '../plan/plan.js';
 import type { LayerDir, RootView } from '../snapshot/root-view.js';
 import { writeInitLayer, type InitLayer } from './init-layer.js';
-import { placeMounts, type PlacedMount, type PreparedMount } from './mounts.js';
+import { placeMounts, typeBelow, type PlacedMount, type PreparedMount } from './mounts.js';
 import { ownPrivileges } from './insecure.js';
 import { hostsFile, resolvConf } from './network-files.js';
 import { runtimeSpecJson, type SpecMount } from './runtime-spec.js';
@@ -67,13 +67,13 @@ export function prepareStep(tempDir: string, runtime: string): PreparedContainer
 export async function runStep(request: RunRequest): Promise<void> {
   const { step, container, layers, root } = request;
   const user = lookupUser(step.user, root);
-  requireRegularPasswd(root);
   const init = join(container.dir, 'init');
   mkdirSync(init);
   const secrets = secretsOf(step.mounts, request.readSecret, container.dir);
   const scripts = writeScripts(step.scripts, container.dir);
   await using sockets = await openSockets(step, request.agentSocketOf, container.dir);
   const mounts = placeMounts([...request.mounts, ...secrets.mounts, ...sockets.mounts, ...scripts], root);
+  requireRegularPasswd(mounts, root);
   const initLayer = writeInitLayer(init, { layers, root, mounts });
   prepareUpper(request);
   const lastLines: string[] = [];
@@ -105,7 +105,7 @@ interface Prepared {
 }
 
 function containerConfig(request: RunRequest, { user, initLayer, mounts, env }: Prepared): string {
-  const { step, root } = request;
+  const { step } = request;
   const { dir: tempDir, runtime } = request.container;
   const hosts = join(tempDir, 'hosts');
   const resolv = join(tempDir, 'resolv.conf');
@@ -116,7 +116,7 @@ function containerConfig(request: RunRequest, { user, initLayer, mounts, env }: 
     hostname: step.hostname,
     args: step.args,
     env: [...environment(request, user), ...env],
-    cwd: `/${toText(root.resolve(fromText(step.cwd)))}`,
+    cwd: workdirOf(request),
     user,
     rootfs: rootfsOf(tempDir),
     network,
@@ -132,6 +132,13 @@ function containerConfig(request: RunRequest, { user, initLayer, mounts, env }: 
     // runc keeps the flags of the mounted root; crun takes them away when it binds the root onto itself, so that nodes would work.
     ...(runtime.kind === 'runc' ? {} : { hooks: { createContainer: [remountNodev(rootfsOf(tempDir))] } }),
   });
+}
+
+/** Without symlinks. */
+function workdirOf({ step, root }: RunRequest): string {
+  const resolved = root.resolve(fromText(step.cwd));
+  if (isText(resolved)) return `/${toText(resolved)}`;
+  throw new BuildError('input', `WORKDIR "${step.cwd}" leads to "/${toText(resolved)}", which is not UTF-8`);
 }
 
 function toSpecMount({ mount, path, mode }: PlacedMount): SpecMount {
@@ -153,10 +160,10 @@ function environment({ step, root }: RunRequest, user: UserIds): string[] {
 }
 
 /** The runtime opens the file once it is inside; a FIFO there would hold it for ever (CVE-2024-9676 is of that class). */
-function requireRegularPasswd(root: RootView): void {
+function requireRegularPasswd(mounts: readonly PlacedMount[], root: RootView): void {
   for (const name of ['passwd', 'group']) {
-    const type = root.lstat(root.resolve(`etc/${name}`))?.type ?? 'file';
-    if (type !== 'file') throw new BuildError('input', `/etc/${name} of the image is a ${type}, not a file`);
+    const type = typeBelow(`/etc/${name}`, mounts, root) ?? 'file';
+    if (type !== 'file') throw new BuildError('input', `/etc/${name} as the step finds it is a ${type}, not a file`);
   }
 }
 

@@ -1,3 +1,4 @@
+import { isUtf8 } from 'node:buffer';
 import { BuildError } from '../base/errors.js';
 import { privatePathOf, type PrivateFile } from '../os/private-files.js';
 import type { StepMount } from '../plan/plan.js';
@@ -16,6 +17,9 @@ export interface StepSecrets {
   /** Flags that would give those that are not there. */
   readonly missing: readonly string[];
 }
+
+/** What execve(2) takes of one, its terminating NUL included: MAX_ARG_STRLEN. */
+const MAX_VARIABLE_BYTES = 128 * 1024;
 
 type SecretMount = Extract<StepMount, { kind: 'secret' }>;
 
@@ -55,11 +59,17 @@ function withBytes(mount: SecretMount, bytes: Buffer | undefined): { readonly mo
   return bytes === undefined ? [] : [{ mount, bytes }];
 }
 
-function variable({ id, env }: SecretMount, bytes: Buffer): string {
-  if (bytes.includes(0)) {
-    throw new BuildError('input', `secret ${id} has a NUL byte, so that no environment variable can hold it`, {
-      hint: 'Mount it as a file: leave env= out.',
-    });
-  }
-  return `${env ?? ''}=${bytes.toString('utf8')}`;
+function variable({ id, env = '' }: SecretMount, bytes: Buffer): string {
+  const why = whyNoVariable(env, bytes);
+  if (why === undefined) return `${env}=${bytes.toString('utf8')}`;
+  throw new BuildError('input', `secret ${id} ${why}, so that no environment variable can hold it`, {
+    hint: 'Mount it as a file: leave env= out.',
+  });
+}
+
+function whyNoVariable(env: string, bytes: Buffer): string | undefined {
+  if (bytes.includes(0)) return 'has a NUL byte';
+  // config.json is text, and what is none would arrive as another value.
+  if (!isUtf8(bytes)) return 'is not UTF-8';
+  return env.length + 1 + bytes.length < MAX_VARIABLE_BYTES ? undefined : `has ${bytes.length} bytes`;
 }

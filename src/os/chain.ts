@@ -260,11 +260,16 @@ function chainArgs(place: ChainPlace): string[] {
   const { dir, runtime, cgroups } = place;
   // With --rootless runc goes on without the cgroups that it cannot make.
   const flags = cgroups === 'plain' ? [] : runtime.kind === 'crun' ? ['--cgroup-manager=disabled'] : ['--rootless=true'];
-  const global = ['--root', fileOf(place, 'state'), '--log', fileOf(place, 'log'), '--log-format', 'json'];
+  const global = ['--root', fileOf(place, 'state'), '--log', logArg(place), '--log-format', 'json'];
   const run = [runtime.program, ...flags, ...global, 'run', '--detach', '--pid-file', fileOf(place, 'pid'), '--bundle', dir];
   const script = ['sh', '-c', MOUNT_AND_START, 'sh', ...run, containerId(place)];
   const unshare = [requireProgram('unshare', 'util-linux'), '--mount', '--pid', '--fork', '--kill-child=KILL', '--mount-proc', ...script];
   return ['--pdeathsig', 'KILL', 'sh', '-c', GUARD, 'sh', String(process.pid), ...unshare];
+}
+
+/** crun takes what stands before a colon for the kind of log. */
+function logArg(place: ChainPlace): string {
+  return `${place.runtime.kind === 'crun' ? 'file:' : ''}${fileOf(place, 'log')}`;
 }
 
 type ChainFile = 'output' | 'questions' | 'secret' | 'state' | 'pid' | 'log';

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { closeSync, constants, fstatSync, mkdirSync, openSync, statSync, unlinkSync } from 'node:fs';
-import { chmod, readdir, rm } from 'node:fs/promises';
+import { chmod, readdir, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { errnoOf } from '../base/errors.js';
 import { tryLock } from '../os/native.js';
@@ -71,25 +71,41 @@ async function removeOwned(path: string, lock: number): Promise<void> {
   }
 }
 
-/**
- * `rm -rf`. Without privilege a directory must be writable before its children can go: overlayfs makes its work directory with mode 0, and
- * layers hold directories of any mode.
- */
-async function removeTree(path: string): Promise<void> {
+/** Half of what the kernel takes: a name may follow, and most paths stay as they are. */
+const LONG_PATH_BYTES = 2048;
+
+/** `rm -rf`, whatever a step has left there. */
+export async function removeTree(path: string): Promise<void> {
   try {
     await rm(path, { recursive: true, force: true });
   } catch (error) {
-    if (errnoOf(error) !== 'EACCES' && errnoOf(error) !== 'EPERM') throw error;
-    await openDirectories(Buffer.from(path));
+    if (!['EACCES', 'EPERM', 'ENAMETOOLONG'].includes(errnoOf(error) ?? '')) throw error;
+    await makeRemovable(Buffer.from(path));
     await rm(path, { recursive: true, force: true });
   }
 }
 
-async function openDirectories(directory: Buffer): Promise<void> {
-  await chmod(directory, 0o700).catch(() => undefined);
-  for (const entry of await readdir(directory, { withFileTypes: true, encoding: 'buffer' })) {
-    if (entry.isDirectory()) await openDirectories(Buffer.concat([directory, Buffer.from('/'), entry.name]));
+/**
+ * Without privilege a directory must be writable before its children can go: overlayfs makes its work directory with mode 0, and layers hold
+ * directories of any mode. And a process that enters them one by one makes directories deeper than any path reaches: those come to the top.
+ */
+async function makeRemovable(root: Buffer): Promise<void> {
+  const pending = [root];
+  for (let directory = pending.pop(); directory !== undefined; directory = pending.pop()) {
+    await chmod(directory, 0o700).catch(() => undefined);
+    for (const entry of await readdir(directory, { withFileTypes: true, encoding: 'buffer' })) {
+      if (entry.isDirectory()) pending.push(await withShortPath(Buffer.concat([directory, Buffer.from('/'), entry.name]), root));
+    }
   }
+}
+
+async function withShortPath(path: Buffer, root: Buffer): Promise<Buffer> {
+  if (path.length < LONG_PATH_BYTES) return path;
+  const short = Buffer.concat([root, Buffer.from(`/${randomBytes(6).toString('hex')}`)]);
+  // To move a directory is to write its `..`.
+  await chmod(path, 0o700).catch(() => undefined);
+  await rename(path, short);
+  return short;
 }
 
 function isSameFile(fd: number, path: string): boolean {

@@ -85,6 +85,14 @@ describe.skipIf(missing !== undefined)('RUN --mount=type=cache', () => {
     expect({ status, lines }).toEqual({ status: 1, lines: [] });
   });
 
+  it('a source that no text can name is an error', () => {
+    const id = unique();
+    const first = `RUN --mount=type=cache,target=/c,id=${id} n=$(printf "\\377"); mkdir "/c/$n" && ln -s "$n" /c/link`;
+    const { status, stderr } = lab.tryBuild(`${first}\nRUN --mount=type=cache,target=/e,id=${id},source=link ls /e`);
+    expect(stderr).toContain('source "/link" is a directory whose name is not UTF-8');
+    expect(status).toBe(1);
+  });
+
   /** Two stages that are built at the same time, with a step each. */
   const together = (mount: string, one: string, two: string): string =>
     `FROM base AS one\nRUN ${mount} ${one}\nFROM base AS two\nRUN sleep 0.3\nRUN ${mount} ${two}\n` +

@@ -1,4 +1,4 @@
-import { chownSync } from 'node:fs';
+import { chownSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Store } from '../../src/store/store.js';
@@ -145,6 +145,24 @@ describe.skipIf(missing !== undefined)('RUN --mount', () => {
       const text =
         'FROM base AS s\nRUN mkdir /in && echo in >/in/f && ln -s /in /l && ln -s ../../../in /m\nFROM base\nRUN --mount=from=s,source=l,target=/a --mount=from=s,source=/m/f,target=/b cat /a/f /b';
       expect(lab.linesOf(text)).toEqual(['in', 'in']);
+    });
+
+    it('directories deeper than a path reaches go with what is thrown away, and cannot be a layer', () => {
+      const down = 'i=0; while [ $i -lt 18 ]; do mkdir -p $n && cd $n; i=$((i+1)); done';
+      const script = `n=$(printf "d%.0s" $(seq 200)); t=$PWD; mkdir a b; cd a; ${down}; cd $t/b; ${down}; mv $t/a .`;
+      lab.build('RUN --mount=target=/m,rw cd /m && sh deep', { deep: script });
+      const { status, stderr } = lab.tryBuild('RUN --mount=target=/m cd /tmp && sh /m/deep', { deep: script });
+      expect(stderr).toMatch(/path of \d+ bytes is too long/);
+      expect(status).toBe(1);
+      expect(readdirSync(join(lab.shop.store, 'tmp'))).toEqual([]);
+    });
+
+    it('a source that no text can name is an error', () => {
+      const { status, stderr } = lab.tryBuild(
+        'RUN true\nFROM base AS s\nRUN n=$(printf "\\377"); mkdir "/$n" && ln -s "$n" /link\nFROM base\nRUN --mount=from=s,source=link,target=/a ls /a',
+      );
+      expect(stderr).toContain('RUN --mount: "/link" leads to "\ufffd", which is not UTF-8');
+      expect(status).toBe(1);
     });
 
     it('the trigger of a base mounts from a stage', () => {

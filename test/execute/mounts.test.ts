@@ -3,8 +3,9 @@ import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
 import { BuildError } from '../../src/base/errors.js';
 import { placeMounts, type PreparedMount } from '../../src/execute/mounts.js';
-import { runStep } from '../../src/execute/run.js';
+import { prepareStep, runStep } from '../../src/execute/run.js';
 import type { SourceMount } from '../../src/os/container.js';
+import { makeNode } from '../../src/os/native.js';
 import type { LayerDir } from '../../src/snapshot/root-view.js';
 import { openRootView } from '../../src/snapshot/view.js';
 import { listTree, Sandbox, whyNoContainers } from './sandbox.js';
@@ -40,6 +41,7 @@ const TREE = {
   'to-proc': { link: '/proc' },
   'to-dev': { link: '/dev' },
   'to-root': { link: '..' },
+  'to-bytes': { link: Buffer.from('/d\xff', 'latin1') },
 };
 
 describe('the place of a mount', () => {
@@ -71,11 +73,21 @@ describe('the place of a mount', () => {
   for (const [target, message] of refused)
     test(`${target} is refused`, () => expect(() => place(bind(target))).toThrow(new BuildError('dockerfile', message)));
 
+  test('what no text can name is refused, as config.json is text', () => {
+    expect(() => place(bind('/to-bytes/x'))).toThrow('cannot mount at "/to-bytes/x": it leads to /d\ufffd/x, which is not UTF-8');
+  });
+
   test('a loop of links is refused', () => expect(() => place(bind('/loop'))).toThrow('too many symbolic links'));
 
   test('a file does not go on a directory', () => {
     expect(() => place(bind('/data', { isFile: true }))).toThrow('cannot mount at "/data": a file does not fit on a directory');
     expect(place(bind('/data/file', { isFile: true }))).toMatchObject([{ path: 'data/file', inRoot: true }]);
+  });
+
+  test('nothing goes below a file', () => {
+    const file = bind('/new/file', { isFile: true });
+    expect(() => place(file, tmpfs('/new/file/more'))).toThrow('cannot mount at "/new/file/more": /new/file is a file');
+    expect(place(file, file)).toHaveLength(2);
   });
 
   test('a mount in another one is found there, whatever the order', () => {
@@ -194,6 +206,37 @@ for (const runtime of ['runc', 'crun']) {
         message: expect.stringContaining('cannot mount the layers') as string,
       });
       expect(listTree(layer.path)).toEqual(['marker']);
+    });
+
+    test('a target that no file system takes is refused', async () => {
+      const long = `/${'n'.repeat(300)}`;
+      await expect(sandbox.sh([sandbox.busybox()], 'true', {}, { mounts: [tmpfs(long)] })).rejects.toMatchObject({
+        kind: 'dockerfile',
+        message: `cannot mount at "${long.slice(0, 200)}…": the path is too long`,
+      });
+      await sandbox.stopContainers();
+    });
+
+    test('the runtime does not wait for an /etc/passwd that is mounted and never comes', async () => {
+      const layer = sandbox.layer({ 'real/': '', passwd: { link: 'real/fifo' } });
+      makeNode(join(layer.path, 'real/fifo'), { type: 'fifo', mode: 0o644, major: 0, minor: 0 });
+      await expect(sandbox.sh([sandbox.busybox()], 'true', {}, { mounts: [bind('/etc', { layer })] })).rejects.toMatchObject({
+        kind: 'input',
+        message: '/etc/passwd as the step finds it is a fifo, not a file',
+      });
+      await sandbox.stopContainers();
+    });
+
+    test('the directory of the step may have a colon', async () => {
+      const dir = sandbox.path('a:b');
+      mkdirSync(dir);
+      const container = prepareStep(dir, runtime);
+      const lines: string[] = [];
+      const onLine = (line: string): void => void lines.push(line);
+      await runStep({ ...sandbox.request([sandbox.busybox()], { args: ['echo', 'ran'] }, { onLine }), container });
+      await container[Symbol.asyncDispose]();
+      await sandbox.stopContainers();
+      expect(lines).toEqual(['ran']);
     });
 
     test('a path with blanks, quotes and commas is a path', async () => {

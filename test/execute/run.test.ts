@@ -47,6 +47,19 @@ for (const runtime of ['runc', 'crun']) {
       ]);
     });
 
+    test('a directory that no text can name is none to run in, nor to mount in', async () => {
+      const bytes = Buffer.from('d\xff', 'latin1');
+      const odd = sandbox.layer({ link: { link: bytes }, etc: { link: bytes } });
+      mkdirSync(Buffer.concat([Buffer.from(`${odd.path}/`), bytes]));
+      await expect(sandbox.sh([odd, base], 'pwd', { cwd: '/link' })).rejects.toMatchObject({
+        kind: 'input',
+        message: 'WORKDIR "/link" leads to "/d\ufffd", which is not UTF-8',
+      });
+      await sandbox.stopContainers();
+      const { upper } = await sandbox.sh([odd, base], 'test -f /etc/hosts');
+      expect(listTree(upper)).toEqual([]);
+    });
+
     test.each([
       ['', 'uid=0(root) gid=0(root) groups=0(root)', '/root'],
       ['alice', 'uid=1000(alice) gid=1001(alice) groups=50(staff),100(users),1001(alice)', '/home/alice'],

@@ -25,7 +25,7 @@ const APPLETS = (
   'hostname readlink find df ip ifconfig od kill test yes tail tr dd echo sort su'
 ).split(' ');
 
-type Tree = Readonly<Record<string, string | { readonly link: string } | { readonly mode: number; readonly text?: string }>>;
+type Tree = Readonly<Record<string, string | { readonly link: string | Buffer } | { readonly mode: number; readonly text?: string }>>;
 
 /** Writes files (text), symlinks and directories (`name/`) below a directory. */
 function writeTree(dir: string, tree: Tree): void {
