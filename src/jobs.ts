@@ -18,13 +18,13 @@ import type { LayerIndex, RootView, ViewLayer } from './snapshot/root-view.js';
 import { openRootView } from './snapshot/view.js';
 import { openDecompressed } from './tar/decompress.js';
 import type { TarEntry } from './tar/entry.js';
-import type { TreeCopyJob } from './tree-copy.js';
+import type { TreeCopyJob, TreeJob } from './tree-copy.js';
 
 /**
  * The work that is done in threads: functions from plain data to plain data, so that they can be called across the border (`pool.ts`) as well as
  * directly, where starting a thread would take longer than the work.
  */
-const jobs = { copyToDirectory, copyToLayer, copyTree, directoryToLayer, extractToDirectory, indexLayer };
+const jobs = { copyToDirectory, copyToLayer, copyTree, digestTree, directoryToLayer, extractToDirectory, indexLayer };
 
 export type JobName = keyof typeof jobs;
 export type JobArgs<N extends JobName> = Parameters<(typeof jobs)[N]>[0];
@@ -169,6 +169,12 @@ async function copyToDirectory({
 async function copyTree(job: TreeCopyJob): Promise<void> {
   const { copyTree: copy } = await import('./tree-copy.js');
   await copy(job);
+}
+
+/** For mounts. */
+async function digestTree(job: TreeJob): Promise<Digest> {
+  const { digestTree: digest } = await import('./tree-copy.js');
+  return digest(job);
 }
 
 /** The files go from where they are into the layer, and nowhere else. For copies that unpack nothing. */

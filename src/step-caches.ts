@@ -18,9 +18,11 @@ const STRICTNESS = ['shared', 'private', 'locked'] as const;
  * Opens the caches of a step, always in the order of their keys: two steps that want two locked caches each do not wait for each other for ever.
  */
 export async function openStepCaches(step: RunStep, host: StepMountsHost): Promise<StepCaches> {
+  const keys = new Map<CacheMount, string>();
   const wanted = new Map<string, CacheMount>();
   for (const mount of step.mounts.filter((candidate) => candidate.kind === 'cache')) {
-    const key = keyOf(mount, host);
+    const key = await keyOf(mount, host);
+    keys.set(mount, key);
     wanted.set(key, stricter(mount, wanted.get(key)));
   }
   const opened = new Map<string, CacheDir>();
@@ -37,7 +39,7 @@ export async function openStepCaches(step: RunStep, host: StepMountsHost): Promi
   }
   return {
     dirOf: (mount) => {
-      const dir = opened.get(keyOf(mount, host));
+      const dir = opened.get(keys.get(mount) ?? '');
       if (dir === undefined) throw new Error(`the cache of ${mount.target} is not open`);
       return dir.path;
     },
@@ -46,13 +48,13 @@ export async function openStepCaches(step: RunStep, host: StepMountsHost): Promi
 }
 
 /**
- * What makes two caches the same one: the id, and what it began with, be that the part of an image or a directory of a certain owner and mode.
+ * What makes two caches the same one: the id, and what it began with, be that a directory of a certain owner and mode, or the content of a part of an
+ * image, a stage or a context: when that changes, a new cache begins.
  */
-function keyOf({ id, from, source, uid, gid, mode }: CacheMount, { context }: StepMountsHost): string {
+async function keyOf({ id, from, source, uid, gid, mode }: CacheMount, { context, sourceOf }: StepMountsHost): Promise<string> {
   if (from === undefined) return JSON.stringify([id, uid, gid, mode]);
   if (from.kind === 'image') return JSON.stringify([id, 'image', context.bases.get(from.key).descriptor.digest, source]);
-  if (from.kind === 'context') return JSON.stringify([id, 'context', from.name ?? '', source]);
-  return JSON.stringify([id, 'stage', context.plan.stages.find(({ index }) => index === from.stage)?.name ?? '', source]);
+  return JSON.stringify([id, 'tree', await context.pool.run('digestTree', { source: await sourceOf(from), path: source })]);
 }
 
 function stricter(mount: CacheMount, other: CacheMount | undefined): CacheMount {

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { fromText, isText, toText, type ByteString } from './base/bytes.js';
 import { BuildError } from './base/errors.js';
 import { baseOf } from './base/paths.js';
@@ -5,16 +6,23 @@ import { openContext } from './context/context.js';
 import { parseIgnore } from './context/dockerignore.js';
 import { EntryMaker } from './execute/copy-entry.js';
 import { walkView } from './execute/copy-tree.js';
+import { BlockPool, tarBlocks } from './image/blocks.js';
 import type { CopySource } from './jobs.js';
+import { digestFromHex, type Digest } from './oci/digest.js';
 import { applyEntries } from './snapshot/apply.js';
 import type { RootView } from './snapshot/root-view.js';
 import { openRootView } from './snapshot/view.js';
 import type { TarEntry } from './tar/entry.js';
 
-export interface TreeCopyJob {
+const DIGEST_BLOCK_BYTES = 256 * 1024;
+
+export interface TreeJob {
   readonly source: CopySource;
   /** A file or a directory of it; symlinks are followed inside the source. */
   readonly path: string;
+}
+
+export interface TreeCopyJob extends TreeJob {
   /** Empty. Takes the contents of a directory, with its metadata, or the file under its own name. */
   readonly dir: string;
 }
@@ -23,7 +31,26 @@ export interface TreeCopyJob {
  * Copies a part of what a mount is from: the build context as its ignore file shows it, owned by root, or layers.
  * @throws BuildError `input` when there is nothing at the path
  */
-export async function copyTree({ source, path, dir }: TreeCopyJob): Promise<void> {
+export async function copyTree({ dir, ...tree }: TreeCopyJob): Promise<void> {
+  applyEntries(await treeEntries(tree), dir);
+}
+
+/**
+ * What tells one tree from another: everything but file times.
+ * @throws BuildError `input` when there is nothing at the path
+ */
+export async function digestTree(tree: TreeJob): Promise<Digest> {
+  const entries = await treeEntries(tree);
+  const pool = new BlockPool(DIGEST_BLOCK_BYTES);
+  const hash = createHash('sha256');
+  for (const { bytes } of tarBlocks(entries, pool, 0)) {
+    hash.update(bytes);
+    pool.release(bytes);
+  }
+  return digestFromHex(hash.digest('hex'));
+}
+
+async function treeEntries({ source, path }: TreeJob): Promise<TarEntry[]> {
   const view = openSource(source);
   const found = await findMountSource(source, view, path);
   const maker = new EntryMaker({ op: 'COPY', sources: [], dest: '/', fromContext: source.kind === 'context', nowSeconds: 0 });
@@ -36,7 +63,7 @@ export async function copyTree({ source, path, dir }: TreeCopyJob): Promise<void
   if (!found.isFile) {
     walkView(view, found.path, (child, childStat) => entries.push(maker.toEntry(child.slice(prefixLength), origin, child, childStat)));
   }
-  applyEntries(entries, dir);
+  return entries;
 }
 
 export function openSource(source: CopySource): RootView {

@@ -44,6 +44,17 @@ describe.skipIf(missing !== undefined)('RUN --mount=type=cache', () => {
     expect(lab.linesOf(text)).toEqual(['seed', '7:8', '7:8', 'seed', 'grown']);
   });
 
+  it('begins anew when what it is from has changed', () => {
+    const id = unique();
+    const build = (text: string): readonly string[] =>
+      lab.linesOf(
+        `FROM base AS s\nRUN mkdir /seed && echo ${text} >/seed/f\nFROM base\nRUN --mount=type=cache,target=/c,id=${id},from=s,source=/seed cat /c/*; echo grown >>/c/g`,
+      );
+    expect(build('one')).toEqual(['one']);
+    expect(build('two')).toEqual(['two']);
+    expect(build('one')).toEqual(['one', 'grown']);
+  });
+
   it('ro is read, and not written', () => {
     const id = unique();
     const { lines } = lab.build(
