@@ -1,4 +1,4 @@
-import { mkdir } from 'node:fs/promises';
+import { mkdir } from './base/async-files.js';
 import { join } from 'node:path';
 import { atRange } from './base/errors.js';
 import type { FetchedSource } from './execute/copy-request.js';

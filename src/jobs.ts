@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { lstatSync, readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
+import { nowMs } from './base/clock.js';
 import { fromText, toFsPath, type ByteString } from './base/bytes.js';
 import { BuildError } from './base/errors.js';
 import { openContext } from './context/context.js';
@@ -295,6 +296,6 @@ async function explained<T>({ request, context }: OpenedCopy, run: () => Promise
 }
 
 async function timed(write: () => Promise<WrittenLayer>): Promise<WrittenStep['written']> {
-  const startedMs = performance.now();
-  return { ...(await write()), durationMs: performance.now() - startedMs };
+  const startedMs = nowMs();
+  return { ...(await write()), durationMs: nowMs() - startedMs };
 }

@@ -1,3 +1,4 @@
+import { nowMs } from './base/clock.js';
 import type { SourceRange } from './base/source.js';
 import type { BuildEvent, EventSink, StepInfo } from './events.js';
 import type { LintWarning } from './lint/warning.js';
@@ -9,7 +10,7 @@ type Untimed<E> = E extends BuildEvent ? Omit<E, 'timeMs'> : never;
 export class Progress {
   readonly #sink: EventSink;
   readonly #onSinkError: (error: unknown) => void;
-  readonly #startedAt = performance.now();
+  readonly #startedAt = nowMs();
   readonly steps: StepTiming[] = [];
   readonly warnings: string[] = [];
   readonly checks: LintWarning[] = [];
@@ -21,7 +22,7 @@ export class Progress {
   }
 
   elapsedMs(): number {
-    return performance.now() - this.#startedAt;
+    return nowMs() - this.#startedAt;
   }
 
   emit(event: Untimed<BuildEvent>): void {

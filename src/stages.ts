@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { mkdir } from 'node:fs/promises';
+import { mkdir } from './base/async-files.js';
 import { join } from 'node:path';
 import type { Bases } from './bases.js';
 import { atRange } from './base/errors.js';

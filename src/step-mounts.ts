@@ -1,5 +1,5 @@
 import { realpathSync } from 'node:fs';
-import { mkdir } from 'node:fs/promises';
+import { mkdir } from './base/async-files.js';
 import { join } from 'node:path';
 import { fromText, isText, toText, type ByteString } from './base/bytes.js';
 import { BuildError } from './base/errors.js';

@@ -1,5 +1,5 @@
 import { existsSync, linkSync } from 'node:fs';
-import { rm } from 'node:fs/promises';
+import { rm } from '../base/async-files.js';
 import { errnoOf } from '../base/errors.js';
 import type { ImageOrIndex } from '../image/index.js';
 import type { Descriptor } from '../oci/types.js';

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { closeSync, constants, existsSync, mkdirSync, openSync, renameSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import { nowMs } from '../base/clock.js';
 import { tryLock } from '../os/native.js';
 import { makeDirectory, toWriteError } from './files.js';
 import { makeTempDir } from './temp.js';
@@ -67,13 +68,13 @@ async function openFree(name: string, place: Place): Promise<CacheDir> {
 
 async function openInTurn(path: string, place: Place): Promise<CacheDir> {
   const { signal, onWait } = place.request;
-  const startedMs = performance.now();
+  const startedMs = nowMs();
   let isTold = false;
   for (let pollMs = FIRST_POLL_MS; ; pollMs = Math.min(2 * pollMs, LONGEST_POLL_MS)) {
     signal.throwIfAborted();
     const opened = await tryOpen(path, place);
     if (opened !== undefined) return opened;
-    if (!isTold && performance.now() - startedMs > TELL_AFTER_MS) {
+    if (!isTold && nowMs() - startedMs > TELL_AFTER_MS) {
       isTold = true;
       onWait();
     }

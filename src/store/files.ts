@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { closeSync, fdatasync, mkdirSync, openSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
-import { readdir, rm, stat } from 'node:fs/promises';
+import { readdir, rm, stat } from '../base/async-files.js';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { BuildError, errnoOf, systemErrorText } from '../base/errors.js';

@@ -1,5 +1,5 @@
 import type { Dirent } from 'node:fs';
-import { readdir, rename, stat } from 'node:fs/promises';
+import { readdir, rename, stat } from '../base/async-files.js';
 import { join } from 'node:path';
 import { errnoOf } from '../base/errors.js';
 import { hexOf, type Digest } from '../oci/digest.js';

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { createWriteStream, existsSync, statSync } from 'node:fs';
-import { open, type FileHandle } from 'node:fs/promises';
+import type { FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { BuildError, systemErrorText } from '../base/errors.js';
@@ -122,6 +122,7 @@ async function openBlob(path: string, descriptor: Descriptor): Promise<FileHandl
   if (!found.isFile()) throw new BuildError('input', `blob "${path}" is not a file`);
   if (found.size !== descriptor.size) throw damaged(path, `${found.size} bytes`, `${descriptor.size} bytes`);
   try {
+    const { open } = await import('node:fs/promises');
     return await open(path, 'r');
   } catch (error) {
     throw new BuildError('input', `cannot read blob "${path}": ${systemErrorText(error)}`, { cause: error });

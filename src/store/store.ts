@@ -1,5 +1,5 @@
 import { closeSync, constants, existsSync, openSync, readFileSync } from 'node:fs';
-import { rename, writeFile } from 'node:fs/promises';
+import { rename, writeFile } from '../base/async-files.js';
 import { join, resolve } from 'node:path';
 import type { ByteString } from '../base/bytes.js';
 import { BuildError, errnoOf } from '../base/errors.js';

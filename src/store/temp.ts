@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { closeSync, constants, fstatSync, mkdirSync, openSync, statSync, unlinkSync } from 'node:fs';
-import { chmod, readdir, rename, rm } from 'node:fs/promises';
+import { chmod, readdir, rename, rm } from '../base/async-files.js';
 import { join } from 'node:path';
 import { errnoOf } from '../base/errors.js';
 import { tryLock } from '../os/native.js';

@@ -1,3 +1,4 @@
+import { nowMs } from '../../base/clock.js';
 import type { BuildEvent, EventSink } from '../../events.js';
 import { PROGRESS_MODES, type ProgressMode } from '../flags.js';
 import { parseWord } from '../values.js';
@@ -43,12 +44,12 @@ export function startProgress(mode: ProgressMode, stream: ProgressStream, env: E
     scheduled ??= setImmediate(flush);
   };
   const timer = setInterval(() => {
-    if (startedAt !== undefined) write(renderer.tick(performance.now() - startedAt));
+    if (startedAt !== undefined) write(renderer.tick(nowMs() - startedAt));
   }, TICK_MS);
   timer.unref();
   return {
     sink(event: BuildEvent) {
-      startedAt ??= performance.now() - event.timeMs;
+      startedAt ??= nowMs() - event.timeMs;
       write(renderer.event(event));
     },
     stop() {
