@@ -1,8 +1,6 @@
 import { BuildError } from './base/errors.js';
 import type { IgnoreText } from './context/context.js';
 import { parseIgnore } from './context/dockerignore.js';
-import { warningsAbove } from './lint/above.js';
-import { lintDockerfile } from './lint/lint.js';
 import { hostPlatform } from './oci/platform.js';
 import type { ImageConfig } from './oci/types.js';
 import type { BuildOptions } from './options.js';
@@ -16,11 +14,16 @@ import type { Progress } from './progress.js';
  * Parses the Dockerfile of a build. Of one that cannot be read, what is above the line in question is checked all the same.
  * @throws BuildError `dockerfile`
  */
-export function parseChecked({ name, bytes }: { name: string; bytes: Buffer }, options: BuildOptions, progress: Progress): Dockerfile {
+export async function parseChecked(
+  { name, bytes }: { name: string; bytes: Buffer },
+  options: BuildOptions,
+  progress: Progress,
+): Promise<Dockerfile> {
   try {
     return parseDockerfile(bytes, { name });
   } catch (error) {
     const buildArgs = new Map(Object.entries(options.buildArgs ?? {}));
+    const { warningsAbove } = await import('./lint/above.js');
     for (const warning of warningsAbove(error, { buildArgs })) progress.check(warning);
     throw error;
   }
@@ -49,7 +52,7 @@ export async function planChecked(plan: () => Promise<Plan>, checks: BuildChecks
   });
   if (failure instanceof BuildError && failure.kind === 'cancelled') throw failure;
   try {
-    tellChecks(checks);
+    if (isAsked(checks)) await tellChecks(checks);
   } catch (error) {
     failure ??= error;
   }
@@ -57,8 +60,16 @@ export async function planChecked(plan: () => Promise<Plan>, checks: BuildChecks
   return planned;
 }
 
+/** Nobody may want to hear of it; where warnings are errors, they count all the same. */
+function isAsked({ dockerfile, options }: BuildChecks): boolean {
+  return (
+    options.checks !== false || dockerfile.directives.check !== undefined || options.buildArgs?.['BUILDKIT_DOCKERFILE_CHECK'] !== undefined
+  );
+}
+
 /** Of several platforms, what is the same is told once. */
-function tellChecks({ dockerfile, options, configs, ignore: file, progress }: BuildChecks): void {
+async function tellChecks({ dockerfile, options, configs, ignore: file, progress }: BuildChecks): Promise<void> {
+  const { lintDockerfile } = await import('./lint/lint.js');
   const ignore = file === undefined ? {} : { ignore: parseIgnore(file.text, file.fileName) };
   for (const platform of options.platforms ?? [hostPlatform()]) {
     const plan = toPlanInput(options, { configs, platform });

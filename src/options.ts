@@ -89,6 +89,8 @@ export interface BuildOptions {
   readonly root?: string;
   /** OCI runtime: a name on PATH or a path. The default is runc. */
   readonly runtime?: string;
+  /** Whether to report the build checks; the default is true. A file that makes its warnings errors is checked in any case. */
+  readonly checks?: boolean;
   readonly onEvent?: EventSink;
   /** Stops the build: containers are killed, nothing half-written stays, the promise rejects with kind `cancelled`. */
   readonly signal?: AbortSignal;

@@ -44,7 +44,7 @@ export async function build(options: BuildOptions): Promise<BuildResult> {
   await using contexts = new Contexts({ options, secrets, tempDir, signal: stop.signal, progress });
   const main = await contexts.main();
   checkSyntax(main.bytes, { name: main.name, buildArgs: options.buildArgs ?? {} });
-  const dockerfile = parseChecked(main, options, progress);
+  const dockerfile = await parseChecked(main, options, progress);
   const references = (options.tags ?? []).map((tag) => formatReference(parseReference(tag)));
   const outputs = options.outputs ?? [{ type: 'image' as const, names: [] }];
   const isIndex = wantsIndex(options);

@@ -53,4 +53,12 @@ describe('the library', () => {
     ]);
     expect(events.flatMap((event) => (event.type === 'check' ? [event.warning] : []))).toEqual(checks);
   });
+
+  test('checks nothing where nobody wants to hear of it, unless warnings are errors', async () => {
+    const text = 'FROM scratch as app\nCOPY x /\n';
+    expect((await build({ ...optionsFor(text), checks: false })).checks).toEqual([]);
+    await expect(build({ ...optionsFor(`# check=error=true\n${text}`), checks: false })).rejects.toMatchObject({ kind: 'dockerfile' });
+    const strict = { ...optionsFor(text), checks: false, buildArgs: { BUILDKIT_DOCKERFILE_CHECK: 'error=true' } };
+    await expect(build(strict)).rejects.toMatchObject({ kind: 'dockerfile' });
+  });
 });

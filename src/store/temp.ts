@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { closeSync, constants, fstatSync, mkdirSync, openSync, statSync, unlinkSync } from 'node:fs';
+import { closeSync, constants, fstatSync, mkdirSync, openSync, rmdirSync, statSync, unlinkSync } from 'node:fs';
 import { chmod, readdir, rename, rm } from '../base/async-files.js';
 import { join } from 'node:path';
 import { errnoOf } from '../base/errors.js';
@@ -76,12 +76,23 @@ const LONG_PATH_BYTES = 2048;
 
 /** `rm -rf`, whatever a step has left there. */
 export async function removeTree(path: string): Promise<void> {
+  if (isRemovedEmpty(path)) return;
   try {
     await rm(path, { recursive: true, force: true });
   } catch (error) {
     if (!['EACCES', 'EPERM', 'ENAMETOOLONG'].includes(errnoOf(error) ?? '')) throw error;
     await makeRemovable(Buffer.from(path));
     await rm(path, { recursive: true, force: true });
+  }
+}
+
+/** That of a small build is empty at its end, and the general way takes 2 ms to load. */
+function isRemovedEmpty(path: string): boolean {
+  try {
+    rmdirSync(path);
+    return true;
+  } catch {
+    return false;
   }
 }
 
