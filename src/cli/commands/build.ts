@@ -16,7 +16,8 @@ export async function runBuild({ path, flags, ignored }: BuildCommand, context: 
   checkResultFiles(request);
   if (ignored.length > 0) context.stderr.write(`WARNING: no effect in tsbuild: ${ignored.join(', ')}\n`);
   const progress = startProgress(request.progress, context.stderr, context.env);
-  const options = { ...request.options, checks: request.progress !== 'quiet', onEvent: progress.sink, signal: context.signal };
+  const silent = request.progress === 'quiet' ? { checks: false } : {};
+  const options = { ...request.options, ...silent, onEvent: progress.sink, signal: context.signal };
   const result = await context.build(options).finally(() => progress.stop());
   writeResultFiles(request, result);
   if (request.progress !== 'quiet') context.stderr.write(summarize(request, result));
