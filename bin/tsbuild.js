@@ -12,8 +12,5 @@ const { loadBundle } = require('./load-bundle.js');
 const { exports: bundle, keepCode } = loadBundle('main');
 void bundle.main(process.argv.slice(2)).then((hasBuilt) => {
   // The bytecode holds the functions that ran: those of a build are worth keeping, not those of --version.
-  if (!hasBuilt) return;
-  keepCode();
-  // Everything is written: on Linux output never waits. To take the heap apart in good order would be 2 ms more.
-  process.exit();
+  if (hasBuilt) keepCode();
 });
