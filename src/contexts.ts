@@ -1,6 +1,6 @@
-import { mkdir } from './base/async-files.js';
 import { isAbsolute, join, resolve } from 'node:path';
 import type { Readable } from 'node:stream';
+import { mkdir } from './base/async-files.js';
 import { parseBool } from './base/csv.js';
 import { BuildError } from './base/errors.js';
 import { toShownUrl } from './base/url.js';

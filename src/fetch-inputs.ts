@@ -1,5 +1,5 @@
-import { mkdir } from './base/async-files.js';
 import { join } from 'node:path';
+import { mkdir } from './base/async-files.js';
 import { atRange } from './base/errors.js';
 import type { FetchedSource } from './execute/copy-request.js';
 import type { CopyStep, Plan, RemoteSource } from './plan/plan.js';

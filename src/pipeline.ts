@@ -71,7 +71,7 @@ export async function build(options: BuildOptions): Promise<BuildResult> {
     () => planPlatforms(dockerfile, { bases, options, configs, readEpoch: (source) => readEpoch(source, contexts, inputs) }),
     { dockerfile, options, configs, ignore: main.ignore, progress },
   );
-  for (const { message, range } of [...dockerfile.warnings, ...plan.warnings]) progress.warn(message, range);
+  for (const { message, range } of plan.warnings) progress.warn(message, range);
   checkSecrets(plan, secrets);
   await checkAgents(plan, agents);
   const runtime = options.runtime ?? 'runc';

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
-import { mkdir } from './base/async-files.js';
 import { join } from 'node:path';
 import type { Bases } from './bases.js';
+import { mkdir } from './base/async-files.js';
 import { atRange } from './base/errors.js';
 import { copyFiles, type MadeStep, type StepDemand } from './copy-steps.js';
 import type { StageDemand } from './demand.js';

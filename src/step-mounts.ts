@@ -1,6 +1,6 @@
 import { realpathSync } from 'node:fs';
-import { mkdir } from './base/async-files.js';
 import { join } from 'node:path';
+import { mkdir } from './base/async-files.js';
 import { fromText, isText, toText, type ByteString } from './base/bytes.js';
 import { BuildError } from './base/errors.js';
 import { resolveLinks } from './base/links.js';

@@ -13,7 +13,7 @@ export interface LayerOptions {
   /** Where the blob is written; there must be no such file. It is gone when writing fails. */
   readonly tempFile: string;
   readonly compression: Compression;
-  /** gzip 0–9, the default is 6; zstd 1–22, the default is 3. */
+  /** gzip 0–9, the default is 5; zstd 1–22, the default is 3. */
   readonly level?: number;
   /** Newer file times become this one (SOURCE_DATE_EPOCH). */
   readonly clampSeconds?: number;

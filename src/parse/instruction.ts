@@ -178,6 +178,4 @@ export interface Dockerfile {
   readonly file: SourceFile;
   readonly directives: Directives;
   readonly instructions: readonly Instruction[];
-  /** What does not stop the build but should be told. */
-  readonly warnings: readonly { readonly message: string; readonly range: SourceRange }[];
 }

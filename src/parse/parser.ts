@@ -24,7 +24,7 @@ export function parseDockerfile(text: string | Buffer, { name = 'Dockerfile' }: 
   }
   const last = instructions.at(-1);
   if (!inStage && last !== undefined) throw new BuildError('dockerfile', 'dockerfile contains no stages to build', { range: last.range });
-  return { file: source.file, directives: tree.directives, instructions, warnings: [] };
+  return { file: source.file, directives: tree.directives, instructions };
 }
 
 /**

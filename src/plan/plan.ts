@@ -168,7 +168,6 @@ export interface Plan {
   readonly targets: readonly [PlanTarget, ...PlanTarget[]];
   /** From the build argument or the global ARG of that name; seconds. */
   readonly sourceDateEpoch?: number;
-  /** Of planning; those of parsing are in the Dockerfile. */
   readonly warnings: readonly { readonly message: string; readonly range?: SourceRange }[];
 }
 

@@ -1,8 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import { closeSync, fdatasync, mkdirSync, openSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
-import { readdir, rm, stat } from '../base/async-files.js';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
+import { readdir, rm, stat } from '../base/async-files.js';
 import { BuildError, errnoOf, systemErrorText } from '../base/errors.js';
 
 const HINTS: Readonly<Record<string, string>> = {

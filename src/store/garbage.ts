@@ -1,6 +1,6 @@
 import type { Dirent } from 'node:fs';
-import { readdir, rename, stat } from '../base/async-files.js';
 import { join } from 'node:path';
+import { readdir, rename, stat } from '../base/async-files.js';
 import { errnoOf } from '../base/errors.js';
 import { hexOf, type Digest } from '../oci/digest.js';
 import { MediaType, type Descriptor } from '../oci/types.js';

@@ -14,9 +14,9 @@ import {
   statSync,
   writeFileSync,
 } from 'node:fs';
-import { copyFile } from '../base/async-files.js';
 import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { copyFile } from '../base/async-files.js';
 import { BuildError, errnoOf, systemErrorText } from '../base/errors.js';
 import { digestFromHex, digestOf, hexOf, parseDigest, type Digest } from '../oci/digest.js';
 import { MediaType, type Descriptor, type ImageIndex } from '../oci/types.js';

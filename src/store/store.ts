@@ -1,6 +1,6 @@
 import { closeSync, constants, existsSync, openSync, readFileSync } from 'node:fs';
-import { rename, writeFile } from '../base/async-files.js';
 import { join, resolve } from 'node:path';
+import { rename, writeFile } from '../base/async-files.js';
 import type { ByteString } from '../base/bytes.js';
 import { BuildError, errnoOf } from '../base/errors.js';
 import { hexOf, type Digest } from '../oci/digest.js';

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { closeSync, constants, fstatSync, mkdirSync, openSync, rmdirSync, statSync, unlinkSync } from 'node:fs';
-import { chmod, readdir, rename, rm } from '../base/async-files.js';
 import { join } from 'node:path';
+import { chmod, readdir, rename, rm } from '../base/async-files.js';
 import { errnoOf } from '../base/errors.js';
 import { tryLock } from '../os/native.js';
 import { toWriteError } from './files.js';
