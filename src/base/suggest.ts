@@ -9,7 +9,8 @@ export function suggest(word: string, candidates: Iterable<string>, { caseSensit
   for (const candidate of candidates) {
     // A word can be as long as a file.
     if (Math.abs(candidate.length - word.length) > MAX_DISTANCE) continue;
-    const distance = editDistance(folded, fold(candidate));
+    // Of candidates equally far, one with the same letters: RNU is RUN rather than ENV.
+    const distance = editDistance(folded, fold(candidate)) - (lettersOf(folded) === lettersOf(fold(candidate)) ? 0.5 : 0);
     if (distance < bestDistance) {
       best = candidate;
       bestDistance = distance;
@@ -22,6 +23,10 @@ export function suggest(word: string, candidates: Iterable<string>, { caseSensit
 export function didYouMean(word: string, candidates: Iterable<string>): string {
   const best = suggest(word, candidates);
   return best === undefined ? '' : ` (did you mean ${best}?)`;
+}
+
+function lettersOf(word: string): string {
+  return [...word].toSorted().join('');
 }
 
 /** Levenshtein's distance, row by row. */

@@ -25,6 +25,11 @@ describe('suggestions', () => {
     expect(didYouMean('--what', ['--from', '--chmod'])).toBe('');
   });
 
+  test('of words equally far, the one with the letters swapped', () => {
+    expect(suggest('RNU', ['ENV', 'RUN', 'CMD'])).toBe('RUN');
+    expect(suggest('abd', ['abc', 'abx'])).toBe('abc');
+  });
+
   test('a word as long as a file takes no time', () => {
     const startedAt = performance.now();
     expect(suggest('x'.repeat(5_000_000), names)).toBeUndefined();
