@@ -26,7 +26,7 @@ export function didYouMean(word: string, candidates: Iterable<string>): string {
 }
 
 function lettersOf(word: string): string {
-  return [...word].toSorted().join('');
+  return word.split('').toSorted().join('');
 }
 
 /** Levenshtein's distance, row by row. */
