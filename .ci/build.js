@@ -8,8 +8,8 @@ import { fileURLToPath } from 'node:url';
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
 /** The command line is CommonJS, for which bin/load-bundle.js can keep bytecode; the library and the threads are ES modules. */
 const ENTRIES = { 'dist/main.cjs': 'src/main.ts', 'dist/index.js': 'src/index.ts', 'dist/worker.js': 'src/worker.ts' };
-/** Loaded on demand: execa starts programs, the others explain a missing source. */
-const VENDORED = ['execa', 'fast-glob', 'ignore'];
+/** Loaded on demand: execa starts programs, fast-glob and ignore explain a missing source, smol-toml and undici serve registries. */
+const VENDORED = ['execa', 'fast-glob', 'ignore', 'smol-toml', 'undici'];
 const withTypes = process.argv.includes('--types');
 
 if (!isFresh()) await bundle();

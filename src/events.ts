@@ -17,6 +17,19 @@ export interface StepInfo {
   readonly range?: SourceRange;
 }
 
+/** Something on its way to or from a registry. */
+export interface TransferInfo {
+  /** Unique in the command. */
+  readonly id: string;
+  readonly direction: 'pull' | 'push';
+  /** `layer sha256:0123456789ab`, `config`, `manifest` */
+  readonly what: string;
+  /** Short name of the image: `registry.example/app:1`. */
+  readonly reference: string;
+  /** When it is known. */
+  readonly totalBytes?: number;
+}
+
 /**
  * Everything that progress can show. Events are plain values in the order in which things happened; a renderer is a function of them.
  * Times are milliseconds since the build began.
@@ -40,6 +53,20 @@ export type BuildEvent =
   | { readonly type: 'warning'; readonly timeMs: number; readonly message: string; readonly range?: SourceRange }
   /** What a check of the Dockerfile has to say: not wrong, but worth a look. */
   | { readonly type: 'check'; readonly timeMs: number; readonly warning: LintWarning }
+  /** A blob or manifest begins to move between a registry and this machine, or from registry to registry. */
+  | { readonly type: 'transfer-started'; readonly timeMs: number; readonly transfer: TransferInfo }
+  /** At most ten times a second for each transfer. */
+  | { readonly type: 'transfer-progress'; readonly timeMs: number; readonly transferId: string; readonly bytes: number }
+  | {
+      readonly type: 'transfer-finished';
+      readonly timeMs: number;
+      readonly transferId: string;
+      /** `exists` and `mounted` moved nothing; `failed` is told by the error of the build. */
+      readonly outcome: 'done' | 'exists' | 'mounted' | 'failed';
+      /** What went over the wire. */
+      readonly bytes: number;
+      readonly durationMs: number;
+    }
   /** An output was written: `what` says what and where, `oci layout out/app`. */
   | { readonly type: 'output-written'; readonly timeMs: number; readonly what: string; readonly durationMs: number }
   | { readonly type: 'build-finished'; readonly timeMs: number; readonly manifestDigest: Digest | undefined };

@@ -5,6 +5,7 @@ import type { Image } from './image/image.js';
 import type { LintWarning } from './lint/warning.js';
 import type { Annotations, Descriptor, Platform } from './oci/types.js';
 import type { OutputSpec } from './output/output.js';
+import type { PullPolicy, RegistryOptions } from './registry/options.js';
 
 /** What COPY and ADD read when they name nothing else. */
 export type ContextSpec =
@@ -36,7 +37,7 @@ export type NamedContext =
   | { readonly kind: 'directory'; readonly path: string }
   /** `oci-layout://DIR[:TAG][@DIGEST]` */
   | { readonly kind: 'oci-layout'; readonly path: string; readonly tag?: string; readonly digest?: string }
-  /** `docker-image://REF`, of the local store */
+  /** `docker-image://REF`, of the local store or a registry */
   | { readonly kind: 'image'; readonly reference: string };
 
 export interface Ulimit {
@@ -70,6 +71,10 @@ export interface BuildOptions {
   /** For the manifest. */
   readonly annotations?: Annotations;
   readonly buildContexts?: Readonly<Record<string, NamedContext>>;
+  /** Whether registries are asked for base images; the default is `missing`: for those that the store does not have. */
+  readonly pull?: PullPolicy;
+  /** How registries are reached, for base images and for outputs. */
+  readonly registry?: RegistryOptions;
   /** The default is one `image` output: the local store. */
   readonly outputs?: readonly OutputSpec[];
   /** The default is gzip. */

@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { BuildError } from './base/errors.js';
 import type { OutputDemand } from './demand.js';
 import type { Image } from './image/image.js';
 import type { ImageOrIndex } from './image/index.js';
@@ -66,6 +67,8 @@ async function writeOutput(output: OutputSpec, request: OutputRequest): Promise<
     case 'image':
       await store.tag(image.descriptor, names);
       return names.length === 0 ? `${noun} to the store, without a name` : `${noun} to the store as ${names.join(', ')}`;
+    case 'registry':
+      throw new BuildError('unsupported', 'not supported yet: output to a registry');
     case 'docker':
       await (await import('./output/docker-archive.js')).writeDockerArchive({ store, image: onlyImage(image), spec: output, names });
       return `docker archive to ${toPlace(output.dest)}`;

@@ -7,7 +7,8 @@ import type { SourceRange } from './source.js';
  * - `usage`: a flag or an argument is wrong
  * - `dockerfile`: the Dockerfile is wrong; the error carries a range
  * - `input`: something that the build reads is missing, unreadable or malformed (context, archive, base image, store)
- * - `registry`: an image is not to be had (not in the store, not in a registry)
+ * - `registry`: an image is not to be had (not in the store, not in a registry), or a registry or the network between fails
+ * - `credentials`: a registry refuses these credentials, or wants some
  * - `step`: a RUN step ended with a status other than 0
  * - `unsupported`: the Dockerfile asks for something that tsbuild does not do yet
  * - `privilege`: the machine does not allow what the build needs
@@ -16,7 +17,17 @@ import type { SourceRange } from './source.js';
  * - `internal`: a fault of tsbuild's own
  */
 export type ErrorKind =
-  'usage' | 'dockerfile' | 'input' | 'registry' | 'step' | 'unsupported' | 'privilege' | 'environment' | 'cancelled' | 'internal';
+  | 'usage'
+  | 'dockerfile'
+  | 'input'
+  | 'registry'
+  | 'credentials'
+  | 'step'
+  | 'unsupported'
+  | 'privilege'
+  | 'environment'
+  | 'cancelled'
+  | 'internal';
 
 export interface BuildErrorDetails {
   /** Where in a Dockerfile; shown as a frame. */

@@ -12,6 +12,7 @@ const EXIT_CODES: Readonly<Record<ErrorKind, number>> = {
   dockerfile: 2,
   unsupported: 2,
   registry: 3,
+  credentials: 4,
   privilege: 5,
   internal: 125,
   cancelled: 130,

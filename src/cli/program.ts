@@ -9,7 +9,7 @@ import { tsbuildVersion } from './version.js';
 
 const COMMANDS = ['images', 'inspect', 'history', 'load', 'save', 'rmi', 'version', 'help'];
 const EPILOGUE = `
-Exit status: 0 done; 1 a step failed, an input is missing, or --check has warnings; 2 usage or Dockerfile error; 3 image not to be had;
+Exit status: 0 done; 1 a step failed, an input is missing, or --check has warnings; 2 usage or Dockerfile error; 3 registry or network; 4 credentials;
 5 missing privilege; 125 a fault of tsbuild; 130, 143 stopped by a signal.`;
 
 /**

@@ -13,7 +13,7 @@ export function checkOutputs(specs: readonly OutputSpec[], { isIndex = false } =
   const seen = new Set<string>();
   for (const spec of specs) {
     if (spec.type === 'docker' && isIndex) throw noDockerIndex();
-    if (spec.type === 'image') continue;
+    if (spec.type === 'image' || spec.type === 'registry') continue;
     const place = spec.dest === '-' ? '-' : resolve(spec.dest);
     if (seen.has(place)) throw new BuildError('usage', `two outputs go to ${JSON.stringify(spec.dest)}`);
     seen.add(place);
@@ -29,7 +29,7 @@ function noDockerIndex(): BuildError {
 
 /** @throws BuildError `usage` */
 export function checkOutput(spec: OutputSpec): void {
-  if (spec.type === 'image') return;
+  if (spec.type === 'image' || spec.type === 'registry') return;
   if (spec.dest === '-') return checkStdout(spec.type);
   const found = statOf(spec.dest);
   const wantsDirectory = spec.type === 'local' || (spec.type === 'oci' && !spec.tar);

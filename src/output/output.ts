@@ -35,6 +35,17 @@ export type OutputSpec =
   | (ImageOutput & { readonly type: 'docker'; readonly dest: string; readonly ociMediaTypes?: boolean })
   /** `type=image`: the local store (what a build without `-o` does). */
   | (ImageOutput & { readonly type: 'image' })
+  /** `type=registry`: pushed under all names of the build and of the output. With `type=image,push=true` there are this one and the one above. */
+  | (ImageOutput & {
+      readonly type: 'registry';
+      /** `push-by-digest=true`: no tag is written. */
+      readonly byDigest?: boolean;
+      /** `registry.insecure=true` */
+      readonly insecure?: boolean;
+      /** `oci-mediatypes=false`: docker's media types instead of OCI's. */
+      readonly dockerMediaTypes?: boolean;
+      readonly annotations: Readonly<Record<string, string>>;
+    })
   /** `type=local`: the flattened root file system as files. */
   | (TreeParts & { readonly type: 'local' })
   /** `type=tar`: the flattened root file system as one tar. */
@@ -42,4 +53,5 @@ export type OutputSpec =
 
 export type OciOutput = Extract<OutputSpec, { type: 'oci' }>;
 export type DockerOutput = Extract<OutputSpec, { type: 'docker' }>;
+export type RegistryOutput = Extract<OutputSpec, { type: 'registry' }>;
 export type TreeOutput = Extract<OutputSpec, { type: 'local' | 'tar' }>;

@@ -22,6 +22,7 @@ const KEYS: Readonly<Record<OutputSpec['type'], readonly string[]>> = {
   oci: ['dest', 'tar', ...IMAGE_KEYS],
   docker: ['dest', ...IMAGE_KEYS],
   image: ['push', 'store', 'unpack', ...IMAGE_KEYS],
+  registry: ['push', 'store', 'unpack', ...IMAGE_KEYS],
   local: ['mode', ...TREE_KEYS],
   tar: TREE_KEYS,
 };
@@ -74,6 +75,8 @@ export function parseOutput(text: string): OutputSpec {
     case 'image':
       if (!(ociMediaTypes(text, values) ?? true)) throw new BuildError('unsupported', 'the store holds images with OCI media types only');
       return { type, ...toImageOutput(text, values) };
+    case 'registry':
+      return { type, ...toImageOutput(text, values), annotations: {} };
     case 'local':
       return toLocal(text, values);
     default:

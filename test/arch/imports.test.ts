@@ -20,13 +20,14 @@ const ALLOWED: Record<string, readonly string[]> = {
   plan: ['base', 'oci', 'parse'],
   lint: ['base', 'oci', 'parse', 'plan', 'type:context'],
   remote: ['base', 'oci', 'os', 'tar'],
+  registry: ['base', 'oci', 'os', 'remote'],
   execute: ['base', 'oci', 'tar', 'context', 'os', 'type:plan', 'type:snapshot', 'type:options'],
   snapshot: ['base', 'oci', 'tar', 'os'],
   image: ['base', 'oci', 'tar', 'store', 'os', 'type:plan'],
   output: ['base', 'oci', 'tar', 'store', 'image', 'type:snapshot'],
-  cli: ['base', 'oci', 'store', 'output', 'image', 'lint', 'type:parse', 'type:events', 'type:options', 'os'],
+  cli: ['base', 'oci', 'store', 'output', 'image', 'lint', 'type:parse', 'type:events', 'type:options', 'os', 'registry'],
   events: ['type:base', 'type:lint', 'type:oci'],
-  options: ['type:base', 'type:events', 'type:image', 'type:lint', 'type:oci', 'type:output'],
+  options: ['type:base', 'type:events', 'type:image', 'type:lint', 'type:oci', 'type:output', 'type:registry'],
 };
 
 const PACKAGE_HOMES: Record<string, readonly string[]> = {
@@ -37,6 +38,8 @@ const PACKAGE_HOMES: Record<string, readonly string[]> = {
   commander: ['cli', 'main'],
   'fast-glob': ['context'],
   ignore: ['context'],
+  undici: ['registry'],
+  'smol-toml': ['registry'],
 };
 
 interface Import {
