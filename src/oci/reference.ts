@@ -18,12 +18,13 @@ const DEFAULT_TAG = 'latest';
 const MAX_PATH_CHARACTERS = 255;
 const MAX_TAG_CHARACTERS = 128;
 
-// The grammar of github.com/distribution/reference.
+// The grammar of github.com/distribution/reference. A bracketed host is not looked at any closer there either.
 const DOMAIN_LABEL = '(?:[a-zA-Z0-9]|[a-zA-Z0-9][a-zA-Z0-9-]*[a-zA-Z0-9])';
 const DOMAIN = new RegExp(String.raw`^(?:${DOMAIN_LABEL}(?:\.${DOMAIN_LABEL})*|\[[a-fA-F0-9:]+\])(?::[0-9]+)?$`);
 const PATH_COMPONENT = /^[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*$/;
 const TAG = /^\w[\w.-]*$/;
 const BARE_HEX = /^[0-9a-f]{64}$/;
+const ANY_DIGEST = /^([A-Za-z][A-Za-z0-9]*(?:[-_+.][A-Za-z][A-Za-z0-9]*)*):[0-9a-fA-F]{32,}$/;
 
 /**
  * A name as docker reads it: `app` is `docker.io/library/app:latest`. The tag is `latest` when neither a tag nor a digest is given; with a
@@ -44,7 +45,7 @@ export function parseReference(text: string): Reference {
   const tag = colon === -1 ? undefined : parseTagPart(text, named.slice(colon + 1));
   const { domain, path } = splitDomain(repository);
   if (!DOMAIN.test(domain)) throw invalid(text, `${JSON.stringify(domain)} is no registry host`);
-  checkPath(text, path);
+  checkPath(text, repository, path);
   const usedTag = tag ?? (digest === undefined ? DEFAULT_TAG : undefined);
   return { domain, path, ...(usedTag === undefined ? {} : { tag: usedTag }), ...(digest === undefined ? {} : { digest }) };
 }
@@ -59,10 +60,12 @@ export function familiarName(reference: Reference): string {
   return `${familiarRepository(reference)}${suffixOf(reference)}`;
 }
 
-/** The short form without tag and digest: `app`. */
-export function familiarRepository(reference: Reference): string {
-  if (reference.domain !== DEFAULT_DOMAIN) return `${reference.domain}/${reference.path}`;
-  return reference.path.startsWith(OFFICIAL_PREFIX) ? reference.path.slice(OFFICIAL_PREFIX.length) : reference.path;
+/** The short form without tag and digest: `app`. What would be read as another name without its `docker.io` or `library` keeps it. */
+export function familiarRepository({ domain, path }: Reference): string {
+  if (domain !== DEFAULT_DOMAIN) return `${domain}/${path}`;
+  const official = path.startsWith(OFFICIAL_PREFIX) ? path.slice(OFFICIAL_PREFIX.length) : path;
+  if (!official.includes('/')) return official;
+  return isHost(path.slice(0, path.indexOf('/'))) ? `${domain}/${path}` : path;
 }
 
 /** Whether a text can be the tag of an image (at most 128 of `A-Za-z0-9_.-`, the first no `.` or `-`). */
@@ -75,35 +78,40 @@ function suffixOf(reference: Reference): string {
   return reference.digest === undefined ? tag : `${tag}@${reference.digest}`;
 }
 
-/** The first component is a host when it could not be a path component: it has a dot, a colon or an upper-case letter, or is `localhost`. */
 function splitDomain(repository: string): { domain: string; path: string } {
   const slash = repository.indexOf('/');
   const first = slash === -1 ? '' : repository.slice(0, slash);
-  const isHost = /[.:[]/.test(first) || first === 'localhost' || first !== first.toLowerCase();
-  const domain = isHost && first !== LEGACY_DOMAIN ? first : DEFAULT_DOMAIN;
-  const path = isHost ? repository.slice(slash + 1) : repository;
+  const domain = isHost(first) && first !== LEGACY_DOMAIN ? first : DEFAULT_DOMAIN;
+  const path = isHost(first) ? repository.slice(slash + 1) : repository;
   return { domain, path: domain === DEFAULT_DOMAIN && !path.includes('/') ? `${OFFICIAL_PREFIX}${path}` : path };
 }
 
-function checkPath(text: string, path: string): void {
+/** The first component is a host when it could not be a path component: it has a dot, a colon or an upper-case letter, or is `localhost`. */
+function isHost(first: string): boolean {
+  return /[.:[]/.test(first) || first === 'localhost' || first !== first.toLowerCase();
+}
+
+function checkPath(text: string, repository: string, path: string): void {
   if (path.length > MAX_PATH_CHARACTERS)
     throw invalid(text, `the path has ${path.length} characters, at most ${MAX_PATH_CHARACTERS} are allowed`);
   for (const component of path.split('/')) {
     if (PATH_COMPONENT.test(component)) continue;
-    if (component === '') throw invalid(text, 'a part of the path is empty');
+    if (component === '') throw invalid(text, repository.endsWith('/') ? 'nothing follows the last "/"' : 'a part of the path is empty');
     if (PATH_COMPONENT.test(component.toLowerCase())) {
       throw invalid(
         text,
         `${JSON.stringify(component)} has upper-case letters, the path must be lower case`,
-        `write ${lowered(text, component)}`,
+        `write ${lowered(text, repository, path)}`,
       );
     }
     throw invalid(text, `${JSON.stringify(component)} may have only a-z and 0-9, with ".", "_", "__" or "-" between them`);
   }
 }
 
-function lowered(text: string, component: string): string {
-  return text.replace(component, component.toLowerCase());
+/** Host and tag may have upper-case letters: they stay. */
+function lowered(text: string, repository: string, path: string): string {
+  const written = repository.endsWith(path) ? path : path.slice(OFFICIAL_PREFIX.length);
+  return `${repository.slice(0, repository.length - written.length)}${written.toLowerCase()}${text.slice(repository.length)}`;
 }
 
 function parseTagPart(text: string, tag: string): string {
@@ -119,8 +127,20 @@ function parseDigestPart(text: string, digest: string): Digest {
   try {
     return parseDigest(digest);
   } catch {
-    throw invalid(text, `${JSON.stringify(digest)} is no digest: want sha256: and 64 lower-case hex digits`);
+    throw invalid(text, digestFault(digest));
   }
+}
+
+/** What keeps a text from being a sha256 digest; image-spec registers other algorithms, which few registries know. */
+function digestFault(digest: string): string {
+  const algorithm = ANY_DIGEST.exec(digest)?.[1];
+  const want = 'want sha256: and 64 lower-case hex digits';
+  if (digest === '') return 'the digest after "@" is empty';
+  if (digest.includes('@')) return `a name has one "@" at most, ${JSON.stringify(digest)} is no digest`;
+  if (algorithm === undefined) return `${JSON.stringify(digest)} is no digest: ${want}`;
+  if (algorithm !== 'sha256') return `digests of the algorithm ${JSON.stringify(algorithm)} are not supported: ${want}`;
+  const digits = digest.length - 'sha256:'.length;
+  return digits === 64 ? `the digest has upper-case letters: ${want}` : `the digest has ${digits} hex digits: ${want}`;
 }
 
 function invalid(text: string, reason: string, hint?: string): BuildError {
