@@ -8,10 +8,14 @@ cd "$(dirname "$0")/.."
 
 case $purpose in
   demo) wanted='runc:runc busybox:busybox-static' ;;
-  bench) wanted='runc:runc busybox:busybox-static buildah:buildah skopeo:skopeo mmdebstrap:mmdebstrap pigz:pigz openssl:openssl time:time' ;;
+  bench)
+    wanted='runc:runc busybox:busybox-static buildah:buildah skopeo:skopeo umoci:umoci mmdebstrap:mmdebstrap pigz:pigz openssl:openssl time:time
+      docker-registry:docker-registry curl:curl'
+    ;;
   test)
     wanted='runc:runc busybox:busybox-static skopeo:skopeo umoci:umoci buildah:buildah crun:crun mmdebstrap:mmdebstrap
-      tinyproxy:tinyproxy git:git ssh-agent:openssh-client qemu-aarch64-static:qemu-user-static xz:xz-utils bzip2:bzip2 zstd:zstd pigz:pigz setcap:libcap2-bin setfattr:attr jq:jq openssl:openssl python3:python3'
+      tinyproxy:tinyproxy git:git ssh-agent:openssh-client qemu-aarch64-static:qemu-user-static xz:xz-utils bzip2:bzip2 zstd:zstd pigz:pigz setcap:libcap2-bin setfattr:attr jq:jq openssl:openssl python3:python3
+      docker-registry:docker-registry nginx:nginx-light htpasswd:apache2-utils curl:curl'
     ;;
   *)
     echo "usage: .ci/setup.sh demo|test|bench" >&2
@@ -32,6 +36,14 @@ if [ -n "$missing" ]; then
     exit 1
   fi
   echo "installing:$missing" >&2
+  # Debian starts a registry and a web server for the world as soon as they are installed, and fails where it cannot: policy-rc.d forbids it.
+  policy=/usr/sbin/policy-rc.d
+  if [ ! -e "$policy" ]; then
+    trap 'rm -f "$policy"' EXIT
+    trap 'exit 1' HUP INT TERM
+    printf '#!/bin/sh\nexit 101\n' >"$policy"
+    chmod 755 "$policy"
+  fi
   # shellcheck disable=SC2086 # a list of words
   log=$(mktemp)
   if ! { apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends $missing; } >"$log" 2>&1; then

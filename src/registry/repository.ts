@@ -41,6 +41,8 @@ export interface Repository {
   /** The bytes of a blob in order, every one once; a broken connection is resumed where it broke. Fails at the end when size or digest differ. */
   download(download: BlobDownload): AsyncIterable<Buffer>;
   hasBlob(digest: Digest, signal?: AbortSignal): Promise<boolean>;
+  /** Whether an upload would be taken, before there is anything to upload: a session is opened and closed. See push-access.ts. */
+  checkPush(signal?: AbortSignal): Promise<void>;
   upload(upload: BlobUpload): Promise<UploadOutcome>;
   /** @param tagOrDigest where it will be found */
   putManifest(tagOrDigest: string, manifest: { readonly bytes: Buffer; readonly mediaType: string }, signal?: AbortSignal): Promise<void>;

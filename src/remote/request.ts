@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { request as httpRequest, type IncomingMessage, type OutgoingHttpHeaders } from 'node:http';
 import { connect as connectPlain, isIP, type Socket } from 'node:net';
-import { connect as connectTls } from 'node:tls';
+import { connect as connectTls, type ConnectionOptions } from 'node:tls';
 import { BuildError } from '../base/errors.js';
 import { hostOf, proxyFor, type Environment } from './proxy.js';
 import { trustedAuthorities } from './trust.js';
@@ -42,16 +42,21 @@ export async function get(url: URL, { headers, env, signal }: GetRequest): Promi
   return response;
 }
 
-interface Opening {
+export interface Opening {
   readonly ca: string | undefined;
+  /** For the server of the URL (a proxy that speaks TLS has `ca` alone): authorities already read, certificates of the client, no verification. */
+  readonly tls?: Pick<ConnectionOptions, 'secureContext' | 'rejectUnauthorized'>;
   readonly signal: AbortSignal;
 }
 
-/** A connection to the server of a URL: straight, or for https by a tunnel through the proxy. */
-async function openTo(url: URL, proxy: URL | undefined, opening: Opening): Promise<Socket> {
+/**
+ * A connection to the server of a URL: straight, or by a tunnel through the proxy.
+ * @throws what the socket throws; BuildError for a proxy that refuses
+ */
+export async function openTo(url: URL, proxy: URL | undefined, opening: Opening): Promise<Socket> {
   if (proxy === undefined) return open(url, opening);
-  const tunnel = await openTunnel(url, proxy, opening);
-  return secure(tunnel, url, opening);
+  const tunnel = await openTunnel(url, proxy, { ca: opening.ca, signal: opening.signal });
+  return url.protocol === 'https:' ? secure(tunnel, url, opening) : tunnel;
 }
 
 async function open(url: URL, opening: Opening): Promise<Socket> {
@@ -61,9 +66,14 @@ async function open(url: URL, opening: Opening): Promise<Socket> {
   return isSecure ? secure(socket, url, opening) : socket;
 }
 
-async function secure(socket: Socket, url: URL, { ca, signal }: Opening): Promise<Socket> {
+async function secure(socket: Socket, url: URL, { ca, tls, signal }: Opening): Promise<Socket> {
   const host = hostOf(url);
-  const secured = connectTls({ socket, host, ...(isIP(host) === 0 ? { servername: host } : {}), ...(ca === undefined ? {} : { ca }) });
+  const secured = connectTls({
+    socket,
+    host,
+    ...(isIP(host) === 0 ? { servername: host } : {}),
+    ...(tls ?? (ca === undefined ? {} : { ca })),
+  });
   // A connection that ends before it is secure would leave the one below open.
   secured.once('close', () => socket.destroy());
   await settled(secured, 'secureConnect', signal);
@@ -111,6 +121,15 @@ function withoutUser(url: URL): string {
 
 /** The value of an authorization header, from the parts of a URL. */
 export function toBasic(username: string, password: string): string {
-  const credentials = `${decodeURIComponent(username)}:${decodeURIComponent(password)}`;
+  const credentials = `${unescaped(username)}:${unescaped(password)}`;
   return `Basic ${Buffer.from(credentials).toString('base64')}`;
+}
+
+/** A `%` that escapes nothing stands for itself: URLs keep it as it was written. */
+function unescaped(part: string): string {
+  try {
+    return decodeURIComponent(part);
+  } catch {
+    return part;
+  }
 }

@@ -49,6 +49,11 @@ export function addPrograms(contextDir: string, names: readonly string[]): void 
   }
 }
 
+/** A program of this machine, one character a byte. */
+export function programBytes(name: string): ByteString {
+  return readFileSync(programPath(name), 'latin1');
+}
+
 function programPath(name: string): string {
   return run('sh', ['-c', 'PATH=$PATH:/usr/sbin:/sbin command -v "$0"', name]).trim();
 }

@@ -49,7 +49,7 @@ export function makeAuthority(dir: string): Authority {
   return { ca: at('ca.pem'), key: at('server.key'), cert: at('server.pem') };
 }
 
-function openssl(...args: string[]): void {
+export function openssl(...args: string[]): void {
   const { status, stderr } = spawnSync('openssl', args, { encoding: 'utf8' });
   if (status !== 0) throw new Error(`openssl ${args[0]}: ${stderr}`);
 }
