@@ -4,7 +4,8 @@ import type { BuildEvent, EventSink, StepInfo } from './events.js';
 import type { LintWarning } from './lint/warning.js';
 import type { StepTiming } from './options.js';
 
-type Untimed<E> = E extends BuildEvent ? Omit<E, 'timeMs'> : never;
+/** An event before anyone has said when it happened. */
+export type Untimed<E> = E extends BuildEvent ? Omit<E, 'timeMs'> : never;
 
 /** Turns what happens in a build into timed events, and keeps what the result reports of them. */
 export class Progress {

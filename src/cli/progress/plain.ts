@@ -1,14 +1,19 @@
 import { formatBytes, formatDuration } from '../../base/format.js';
-import type { BuildEvent, StepInfo } from '../../events.js';
+import type { BuildEvent } from '../../events.js';
 import { shortDigest } from '../../oci/digest.js';
 import type { LintWarning } from '../../lint/warning.js';
 import { redact } from '../redact.js';
 import { formatChecks } from './checks.js';
 import { formatWarning } from './quiet.js';
 import { stepTitle, type Renderer } from './renderer.js';
+import { totalText, TransferBoard, type TransferEvent, type TransferGroup } from './transfers.js';
 
 /** How long the output of a step may wait for another step's block to end. */
 const MAX_HOLD_MS = 5000;
+/** So long nothing must move for an image, for its block to end: a layer may follow its manifest, or the next step's layer this one's. */
+const TRANSFER_IDLE_MS = 1000;
+/** A log that says nothing looks like a build that hangs. */
+const TRANSFER_LINE_MS = 30_000;
 
 interface Block {
   readonly number: number;
@@ -40,13 +45,15 @@ class PlainState {
   #lastNumber = 0;
   #exports: string[] = [];
   #heldWarnings = '';
+  readonly #transfers = new TransferBoard();
+  readonly #openGroups = new Set<TransferGroup>();
   readonly checks: LintWarning[] = [];
 
   /** Takes in what happened; returns what is not part of a step's block. */
   apply(event: BuildEvent): string {
     switch (event.type) {
       case 'step-started':
-        this.#open(event.step, event.timeMs);
+        this.#open(event.step.id, redact(stepTitle(event.step)), event.timeMs);
         return '';
       case 'step-output':
         this.#add(event.stepId, event.timeMs, redact(event.line));
@@ -71,6 +78,11 @@ class PlainState {
       case 'check':
         this.checks.push(event.warning);
         return '';
+      case 'transfer-started':
+      case 'transfer-progress':
+      case 'transfer-finished':
+        this.#transfer(event);
+        return '';
       case 'build-finished':
         return this.flush();
       default:
@@ -80,6 +92,7 @@ class PlainState {
 
   /** Writes what the step that has the word has to say, and hands the word on when it is time. */
   schedule(timeMs: number): string {
+    this.#closeGroups(timeMs);
     let text = '';
     for (;;) {
       if (this.#current === undefined) {
@@ -105,6 +118,7 @@ class PlainState {
 
   /** Everything that is left; steps without an end were cancelled. */
   flush(): string {
+    this.#closeGroups(Number.POSITIVE_INFINITY);
     for (const block of this.#blocks.values()) {
       if (block.finished) continue;
       block.pending.push(`#${block.number} CANCELED`);
@@ -118,17 +132,33 @@ class PlainState {
     return `${text}${lines.join('')}\n`;
   }
 
-  #open(step: StepInfo, timeMs: number): void {
-    const number = ++this.#lastNumber;
-    this.#numbers.set(step.id, number);
-    this.#blocks.set(step.id, {
-      number,
-      title: redact(stepTitle(step)),
-      startMs: timeMs,
-      pending: [],
-      waitingSinceMs: timeMs,
-      finished: false,
-    });
+  /** A block that comes back keeps its number. */
+  #open(id: string, title: string, timeMs: number): void {
+    const number = this.#numbers.get(id) ?? ++this.#lastNumber;
+    this.#numbers.set(id, number);
+    this.#blocks.set(id, { number, title, startMs: timeMs, pending: [], waitingSinceMs: timeMs, finished: false });
+  }
+
+  #transfer(event: TransferEvent): void {
+    const { group, line } = this.#transfers.apply(event, TRANSFER_LINE_MS) ?? {};
+    if (group === undefined) return;
+    this.#openGroups.add(group);
+    if (!this.#blocks.has(group.title)) this.#open(group.title, group.title, event.timeMs);
+    const block = this.#blocks.get(group.title);
+    if (block === undefined) return;
+    block.finished = false;
+    if (line === undefined) return;
+    block.waitingSinceMs ??= event.timeMs;
+    block.pending.push(`#${block.number} ${line}`);
+  }
+
+  #closeGroups(timeMs: number): void {
+    for (const group of this.#openGroups) {
+      if (group.running.size > 0 || timeMs - group.endMs < TRANSFER_IDLE_MS) continue;
+      this.#openGroups.delete(group);
+      const text = totalText(group);
+      this.#close(group.title, group.endMs, group.failed > 0 ? `ERROR after ${text}` : `DONE ${text}`);
+    }
   }
 
   #add(stepId: string, timeMs: number, line: string): void {

@@ -5,6 +5,7 @@ import { parseWord } from '../values.js';
 import { plainRenderer } from './plain.js';
 import { quietRenderer } from './quiet.js';
 import type { Renderer } from './renderer.js';
+import { transferRenderer } from './transfer-lines.js';
 import { ttyRenderer } from './tty.js';
 
 type Environment = Readonly<Record<string, string | undefined>>;
@@ -25,9 +26,38 @@ export interface Progress {
 
 const TICK_MS = 200;
 
-/** Shows events on a stream until stopped. */
+/** Shows the events of a build on a stream until stopped. */
 export function startProgress(mode: ProgressMode, stream: ProgressStream, env: Environment): Progress {
-  const renderer = createRenderer(chooseMode(mode, stream, env), stream, env);
+  const chosen = chooseMode(mode, stream, env);
+  return show(chosen === 'plain' ? plainRenderer() : createRenderer(chosen, {}, { stream, env }), stream);
+}
+
+export interface TransferProgressOptions {
+  /** What the command does, at the head of a terminal's picture: `Pulling app:1`. */
+  readonly title: string;
+  /** `quiet` for -q: warnings only. */
+  readonly mode: ProgressMode;
+  readonly stream: ProgressStream;
+  readonly env: Environment;
+}
+
+/**
+ * Shows what a command that is no build (`pull`, `push`, `cp`) moves, on its standard error: a row for each transfer in a terminal, a line for each
+ * finished layer elsewhere, and the total of each image at the end. Warnings are shown too.
+ *
+ * ```ts
+ * const shown = startTransferProgress({ title: `Pulling ${name}`, mode: quiet ? 'quiet' : 'auto', stream: context.stderr, env: context.env });
+ * const progress = new Progress(shown.sink, onSinkError);
+ * const transfers = new Transfers((event) => progress.emit(event));
+ * try { … } finally { shown.stop(); } // before the result goes to standard output
+ * ```
+ */
+export function startTransferProgress({ title, mode, stream, env }: TransferProgressOptions): Progress {
+  const chosen = chooseMode(mode, stream, env);
+  return show(chosen === 'plain' ? transferRenderer() : createRenderer(chosen, { title }, { stream, env }), stream);
+}
+
+function show(renderer: Renderer, stream: ProgressStream): Progress {
   // Set by the first event: the build's clock starts when its code is loaded, some time after this one.
   let startedAt: number | undefined;
   let pending = '';
@@ -90,8 +120,20 @@ function buildkitMode(text: string | undefined): ProgressMode {
   return PROGRESS_MODES.find((mode) => mode === text) ?? 'auto';
 }
 
-function createRenderer(mode: Exclude<ProgressMode, 'auto'>, stream: ProgressStream, env: Environment): Renderer {
+function createRenderer(
+  mode: 'quiet' | 'tty',
+  picture: { readonly title?: string },
+  { stream, env }: { readonly stream: ProgressStream; readonly env: Environment },
+): Renderer {
   if (mode === 'quiet') return quietRenderer();
-  if (mode === 'plain') return plainRenderer();
-  return ttyRenderer({ size: () => ({ columns: stream.columns ?? 80, rows: stream.rows ?? 24 }), color: wantsColor(stream, env) });
+  return ttyRenderer({
+    ...picture,
+    size: () => ({ columns: sizeOr(stream.columns, 80), rows: sizeOr(stream.rows, 24) }),
+    color: wantsColor(stream, env),
+  });
+}
+
+/** A terminal that nobody has told its size, as those of `script` and of some CI jobs, has none or 0. */
+function sizeOr(size: number | undefined, usual: number): number {
+  return size === undefined || size === 0 ? usual : size;
 }

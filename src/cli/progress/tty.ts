@@ -6,6 +6,8 @@ import { redact } from '../redact.js';
 import { formatChecks } from './checks.js';
 import { formatWarning } from './quiet.js';
 import { stepTitle, type Renderer } from './renderer.js';
+import { transferRows } from './transfer-rows.js';
+import { TransferBoard } from './transfers.js';
 import { clip, displayWidth, justify, toVisible } from './width.js';
 
 const REDRAW_MS = 100;
@@ -17,6 +19,8 @@ export interface Terminal {
 }
 
 export interface TtyOptions {
+  /** What is being done, when it is not a build: `Pulling app:1`. */
+  readonly title?: string;
   /** Asked at every redraw: a window changes its size. */
   readonly size: () => Terminal;
   readonly color: boolean;
@@ -32,7 +36,9 @@ interface Row {
 
 /** Everything that a frame shows; changed by events only. */
 interface TtyState {
+  readonly title: string;
   readonly rows: Map<string, Row>;
+  readonly transfers: TransferBoard;
   readonly exports: string[];
   readonly checks: LintWarning[];
   steps: number;
@@ -41,7 +47,15 @@ interface TtyState {
 
 /** Progress in place: finished steps with their times, running ones with their last lines, redrawn at most ten times a second. */
 export function ttyRenderer(options: TtyOptions): Renderer {
-  const state: TtyState = { rows: new Map(), exports: [], checks: [], steps: 0, finished: false };
+  const state: TtyState = {
+    title: toVisible(redact(options.title ?? 'Building')),
+    rows: new Map(),
+    transfers: new TransferBoard(),
+    exports: [],
+    checks: [],
+    steps: 0,
+    finished: false,
+  };
   let drawn: readonly string[] = [];
   let drawnAtMs = Number.NEGATIVE_INFINITY;
   let nowMs = 0;
@@ -102,6 +116,11 @@ function apply(state: TtyState, event: BuildEvent): void {
     case 'check':
       state.checks.push(event.warning);
       return;
+    case 'transfer-started':
+    case 'transfer-progress':
+    case 'transfer-finished':
+      state.transfers.apply(event, Number.POSITIVE_INFINITY);
+      return;
     case 'warning':
       return;
   }
@@ -135,10 +154,19 @@ function frame(state: TtyState, nowMs: number, { columns, rows }: Terminal): str
     if (row.durationMs === undefined) open.push(...row.tail.map((text) => clip(` => => ${text}`, columns)));
   }
   const exports = state.exports.map((text) => justify(` => ${text.split('\t')[0] ?? ''}`, text.split('\t')[1] ?? '', columns));
+  const pulls = transferRows(state.transfers, 'pull', { nowMs, columns });
+  const pushes = transferRows(state.transfers, 'push', { nowMs, columns });
+  const lines = fit([...pulls.done, ...done, ...exports, ...pushes.done], [...pulls.open, ...open, ...pushes.open], rows - 2);
+  return [clip(headerText(state, nowMs), columns), ...lines];
+}
+
+/** Counts the steps of a build, and for a command without steps the blobs. */
+function headerText(state: TtyState, nowMs: number): string {
+  const { started, ended } = state.transfers.count();
   const finished = [...state.rows.values()].filter((row) => row.durationMs !== undefined).length;
-  const status = state.finished ? ' FINISHED' : '';
-  const header = `[+] Building ${formatDuration(nowMs)} (${finished}/${Math.max(state.steps, state.rows.size)})${status}`;
-  return [clip(header, columns), ...fit([...done, ...exports], open, rows - 2)];
+  const total = Math.max(state.steps, state.rows.size);
+  const counts = total > 0 || started === 0 ? `${finished}/${total}` : `${ended}/${started}`;
+  return `[+] ${state.title} ${formatDuration(nowMs)} (${counts})${state.finished ? ' FINISHED' : ''}`;
 }
 
 function fit(done: readonly string[], open: readonly string[], room: number): string[] {
