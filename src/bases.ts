@@ -1,148 +1,170 @@
-import { join } from 'node:path';
+import { BaseImages, type BaseImagesRequest, type LocatedImage } from './base-images.js';
+import { BaseLayers } from './base-layers.js';
 import { atRange, BuildError } from './base/errors.js';
 import type { Image, Layer } from './image/image.js';
-import { chooseManifest, readImage } from './image/read.js';
-import { shortDigest } from './oci/digest.js';
-import { formatReference, parseReference } from './oci/reference.js';
+import { readImage } from './image/read.js';
+import type { SourceRange } from './base/source.js';
+import type { Digest } from './oci/digest.js';
 import type { Descriptor, ImageConfig } from './oci/types.js';
-import type { NamedContext } from './options.js';
 import type { BaseRequest } from './plan/plan.js';
 import type { JobPool } from './pool.js';
-import type { Progress } from './progress.js';
-import { openLayerIndex } from './snapshot/layer-index.js';
-import type { LayerDir, ViewLayer } from './snapshot/root-view.js';
-import { findInLayout, importFromLayout } from './store/import.js';
-import type { Store } from './store/store.js';
+import type { RemoteBlobs } from './remote-blobs.js';
+import type { ViewLayer } from './snapshot/root-view.js';
+import { nameWhole } from './whole-images.js';
 
-export interface BasesRequest {
-  readonly store: Store;
-  /** `--build-context` */
-  readonly contexts: Readonly<Record<string, NamedContext>>;
+export interface BasesRequest extends BaseImagesRequest {
   readonly pool: JobPool;
-  readonly progress: Progress;
-  /** Stops what is being brought into the store. */
-  readonly signal: AbortSignal;
+}
+
+interface Base extends LocatedImage {
+  readonly image: Image;
+  /** Where it was asked for. */
+  readonly range: SourceRange;
 }
 
 /**
- * The images of one build: found by the name that the Dockerfile gives, extracted or indexed when a step first looks into them. Disposed when
- * nothing of that is under way any longer; it is for the pool to stop it.
+ * The images of one build: found by the name that the Dockerfile gives, extracted or indexed when a step first looks into them, and brought into
+ * the store when somebody wants them there. Disposal stops what is still on its way, and waits for it.
  */
 export class Bases implements AsyncDisposable {
-  readonly #store: Store;
-  readonly #contexts: ReadonlyMap<string, NamedContext>;
-  readonly #pool: JobPool;
-  readonly #progress: Progress;
+  readonly #request: BasesRequest;
+  readonly #stop = new AbortController();
   readonly #signal: AbortSignal;
-  readonly #images = new Map<string, Image>();
-  readonly #layers = new Map<string, Promise<ViewLayer>>();
+  readonly #images: BaseImages;
+  readonly #blobs: RemoteBlobs;
+  readonly #layers: BaseLayers;
+  readonly #found = new Map<string, Base>();
+  readonly #wholes = new Map<string, Promise<void>>();
+  /** By diffId. */
+  readonly #toExtract = new Set<Digest>();
+  readonly #searches = new Set<Promise<unknown>>();
 
-  constructor({ store, contexts, pool, progress, signal }: BasesRequest) {
-    this.#store = store;
-    this.#contexts = new Map(Object.entries(contexts).map(([name, context]) => [fullName(name), context]));
-    this.#pool = pool;
-    this.#progress = progress;
-    this.#signal = signal;
+  constructor(request: BasesRequest) {
+    this.#request = request;
+    this.#blobs = request.blobs;
+    this.#signal = AbortSignal.any([request.signal, this.#stop.signal]);
+    this.#images = new BaseImages({ ...request, signal: this.#signal });
+    this.#layers = new BaseLayers(request);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await Promise.allSettled(this.#layers.values());
+    this.#stop.abort(new BuildError('cancelled', 'the build has ended'));
+    this.#blobs.stop();
+    await Promise.allSettled(this.#searches);
+    await this.#layers[Symbol.asyncDispose]();
+    await Promise.allSettled(this.#wholes.values());
   }
 
   get(key: string): Image {
-    const image = this.#images.get(key);
-    if (image === undefined) throw new Error(`image ${key} is used before it is found`);
-    return image;
+    return this.#base(key).image;
   }
 
-  /** Finds the image, brings its blobs into the store and returns its config. */
+  /** The registry that an image was found in, in which its layers can be borrowed; `undefined` when they are in the store. */
+  domainOf(key: string): string | undefined {
+    const [origin] = this.get(key).layers.flatMap(({ descriptor }) => this.#blobs.originOf(descriptor.digest) ?? []);
+    return origin?.repository.domain;
+  }
+
+  /** Finds the image, brings its manifest and config into the store and returns the config. */
   async find(request: BaseRequest): Promise<ImageConfig> {
     this.#signal.throwIfAborted();
+    const search = this.#find(request);
+    this.#searches.add(search);
     try {
-      const image = await readImage(this.#store, await this.#locate(request), request.platform);
-      this.#images.set(request.key, image);
-      return image.config;
+      return await search;
     } catch (error) {
-      throw error === this.#signal.reason ? error : atRange(error, request.range);
+      throw error === this.#request.signal.reason ? error : atRange(error, request.range);
+    } finally {
+      this.#searches.delete(search);
     }
   }
 
-  /** Every layer as a directory of the store, topmost first; those not there yet are extracted side by side. */
-  extract(key: string): Promise<readonly ViewLayer[]> {
-    return this.#each(key, 'extract', (layer) => this.#extractLayer(layer));
+  async #find(request: BaseRequest): Promise<ImageConfig> {
+    const located = await this.#images.locate(request);
+    const image = await readImage(this.#request.store, located.descriptor, request.platform);
+    this.#found.set(request.key, { ...located, image, range: request.range });
+    return image.config;
   }
 
-  /** Every layer as what can be looked up in it, topmost first; nothing is written for that. */
+  /** Every layer as a directory of the store, topmost first; those not there yet are extracted side by side, while they arrive. */
+  async extract(key: string): Promise<readonly ViewLayer[]> {
+    const { image } = this.#base(key);
+    const views = await eachLayer(image, (layer) => this.#layers.extract(layer));
+    // In the background: until all of it is on disk.
+    if (image.layers.every(({ descriptor }) => this.#isComing(descriptor))) this.ensureBlobs(key).catch(() => undefined);
+    return views;
+  }
+
+  /**
+   * Every layer as what can be looked up in it, topmost first; nothing is extracted for that, nor kept in the store, except for what will be
+   * extracted anyway.
+   */
   index(key: string): Promise<readonly ViewLayer[]> {
-    return this.#each(key, 'index', (layer) => this.#indexLayer(layer));
+    return eachLayer(this.#base(key).image, (layer) =>
+      this.#toExtract.has(layer.diffId) ? this.#layers.extract(layer) : this.#layers.index(layer),
+    );
   }
 
-  async #each(key: string, form: string, make: (layer: Layer) => Promise<ViewLayer>): Promise<readonly ViewLayer[]> {
-    const views = this.get(key).layers.map((layer) => {
-      const id = `${form} ${layer.diffId}`;
-      const view = this.#layers.get(id) ?? make(layer);
-      this.#layers.set(id, view);
-      return view;
-    });
-    return (await Promise.all(views)).toReversed();
+  /** Tells of images that some step will need as files. */
+  announce(keys: readonly string[]): void {
+    for (const key of keys) for (const { diffId } of this.get(key).layers) this.#toExtract.add(diffId);
   }
 
-  async #extractLayer(layer: Layer): Promise<LayerDir> {
-    const existing = this.#store.findLayerDir(layer.diffId);
-    if (existing !== undefined) return existing;
-    await using temp = await this.#store.tempDir();
-    const dir = join(temp.path, 'layer');
-    const { implied, warnings } = await this.#pool.run('extractToDirectory', { ...this.#blobOf(layer), dir });
-    for (const warning of warnings) this.#progress.warn(`layer ${shortDigest(layer.descriptor.digest)}: ${warning}`);
-    // Awaited here: the temporary directory goes when the function returns.
-    return await this.#store.publishLayerDir(dir, layer.diffId, { implied });
+  /**
+   * Begins to bring the layers of an image into the store, which somebody will want there.
+   * @returns settles when they are; rejects as `ensureBlobs` does
+   */
+  bringLater(key: string): Promise<void> {
+    return this.#each(key, (descriptor) => this.#blobs.bringLater(descriptor));
   }
 
-  async #indexLayer(layer: Layer): Promise<ViewLayer> {
-    const existing = this.#store.findLayerDir(layer.diffId);
-    if (existing !== undefined) return existing;
-    const index = await this.#pool.run('indexLayer', this.#blobOf(layer));
-    // Entries that make no layer are the fault of the base, not of the step that looks into it first.
-    openLayerIndex(index);
-    return index;
+  /**
+   * Settles when the layers of an image that came from a registry are in the store, where it gets its name if nothing of it is missing. To be awaited
+   * before anything is written that needs more of it than manifest and config.
+   * @throws BuildError `registry`, `credentials` or `environment`, or the reason of the signal
+   */
+  ensureBlobs(key: string): Promise<void> {
+    const whole = this.#wholes.get(key) ?? this.#makeWhole(key);
+    this.#wholes.set(key, whole);
+    return whole;
   }
 
-  #blobOf({ descriptor, diffId }: Layer): { blob: string; digest: Descriptor['digest']; diffId: Layer['diffId'] } {
-    return { blob: this.#store.blobPath(descriptor.digest), digest: descriptor.digest, diffId };
+  /** Settles when images that steps needed as files are on disk and named in the store. @throws BuildError as `ensureBlobs` */
+  async settle(): Promise<void> {
+    await Promise.all(this.#wholes.values());
   }
 
-  /** The manifest or index that a name stands for, its blobs in the store. */
-  async #locate({ name, platform, similarStage }: BaseRequest): Promise<Descriptor> {
-    const context = this.#contexts.get(fullName(name));
-    if (context?.kind === 'oci-layout') {
-      // Of an index, nothing but what this build uses.
-      const descriptor = await chooseManifest({ root: context.path }, await findInLayout({ ...context, platform }), platform);
-      await importFromLayout(this.#store, { dir: context.path, descriptor, signal: this.#signal });
-      return descriptor;
+  async #makeWhole(key: string): Promise<void> {
+    const { descriptor, remoteName } = this.#base(key);
+    await this.#each(key, (layer) => this.#blobs.bring(layer));
+    if (remoteName !== undefined) await nameWhole(this.#request.store, { descriptor, name: remoteName });
+  }
+
+  /** What came from no registry is in the store, or missed when it is read. */
+  async #each(key: string, bring: (layer: Descriptor) => Promise<void>): Promise<void> {
+    const { image, range } = this.#base(key);
+    const remote = image.layers.filter(({ descriptor }) => this.#blobs.originOf(descriptor.digest) !== undefined);
+    try {
+      await Promise.all(remote.map(({ descriptor }) => bring(descriptor)));
+    } catch (error) {
+      throw error === this.#signal.reason ? error : atRange(error, range);
     }
-    const descriptor = await this.#store.find(fullName(context?.kind === 'image' ? context.reference : name));
-    if (descriptor !== undefined) return descriptor;
-    if (context === undefined) checkImageName(name);
-    throw new BuildError('registry', `image "${name}" is not in the store`, {
-      hint: `${similarStage === undefined ? '' : `did you mean the stage "${similarStage}"? For an image: `}build it first (tsbuild -t ${name} …), load it (tsbuild load FILE), or name a layout: --build-context ${name}=oci-layout://DIR. Pulling from registries is not supported yet.`,
-    });
+  }
+
+  #isComing(descriptor: Descriptor): boolean {
+    return this.#request.store.hasBlob(descriptor) || this.#blobs.isComing(descriptor);
+  }
+
+  #base(key: string): Base {
+    const base = this.#found.get(key);
+    if (base === undefined) throw new Error(`image ${key} is used before it is found`);
+    return base;
   }
 }
 
-function checkImageName(name: string): void {
-  try {
-    parseReference(name);
-  } catch (error) {
-    if (!(error instanceof BuildError)) throw error;
-    throw new BuildError('dockerfile', error.message, { cause: error, ...(error.hint === undefined ? {} : { hint: error.hint }) });
-  }
-}
-
-/** `busybox` and `docker.io/library/busybox:latest` are one name. Names that are no references (of a directory, say) stay as they are. */
-function fullName(name: string): string {
-  try {
-    return formatReference(parseReference(name));
-  } catch {
-    return name;
-  }
+/** The largest are begun first, so that none is left over in the end. Topmost first is how they are given. */
+async function eachLayer({ layers }: Image, make: (layer: Layer) => Promise<ViewLayer>): Promise<readonly ViewLayer[]> {
+  const bySize = layers.map((layer, place) => ({ layer, place })).toSorted((a, b) => b.layer.descriptor.size - a.layer.descriptor.size);
+  const made = await Promise.all(bySize.map(async ({ layer, place }) => ({ view: await make(layer), place })));
+  return made.toSorted((a, b) => b.place - a.place).map(({ view }) => view);
 }

@@ -10,7 +10,7 @@ import { listTargets as targetsOf, type Target } from './lint/targets.js';
 import type { LintWarning } from './lint/warning.js';
 import { hostPlatform } from './oci/platform.js';
 import { formatReference, parseReference } from './oci/reference.js';
-import type { ImageConfig } from './oci/types.js';
+import type { ImageConfig, Platform } from './oci/types.js';
 import type { BuildOptions, NamedContext } from './options.js';
 import type { Dockerfile, Instruction } from './parse/instruction.js';
 import { parseDockerfile } from './parse/parser.js';
@@ -19,6 +19,7 @@ import type { BaseRequest, PlanInput } from './plan/plan.js';
 import { planBuild } from './plan/planner.js';
 import { splitStages } from './plan/stages.js';
 import { checkSyntax } from './plan/syntax.js';
+import { RemoteConfigs } from './remote-configs.js';
 import { openSecrets } from './secrets.js';
 import { findInLayout } from './store/import.js';
 import { isLayout } from './store/layout.js';
@@ -43,8 +44,8 @@ export interface CheckResult {
 
 /**
  * Checks the Dockerfile of a build: by BuildKit's rules, and for errors. Every stage is checked, or what the target needs when there is one.
- * Nothing is built, and nothing downloaded but a context that is not on this machine. Images that are neither in the store nor in a layout that
- * `buildContexts` names are taken as they are: what depends on them is not checked.
+ * Nothing is built, and nothing downloaded but a context that is not on this machine, and the configs of images of registries. Images that are
+ * not to be had are taken as they are: what depends on them is not checked.
  * @throws BuildError when there is no Dockerfile to be read
  */
 export async function checkDockerfile(options: BuildOptions): Promise<CheckResult> {
@@ -128,8 +129,9 @@ interface PlannedAll {
 async function planAll(dockerfile: Dockerfile, options: BuildOptions): Promise<PlannedAll> {
   const known = new Map<string, ImageConfig>();
   const all = new Map<string, ImageConfig>();
+  await using remote = new RemoteConfigs(options.registry ?? {}, options.signal ?? new AbortController().signal);
   try {
-    await plan(options.target === undefined ? withNeedOfAll(dockerfile) : dockerfile, { options, known, all });
+    await plan(options.target === undefined ? withNeedOfAll(dockerfile) : dockerfile, { options, remote, known, all });
     return { bases: known };
   } catch (error) {
     const wrong = expected(error);
@@ -153,24 +155,25 @@ function withNeedOfAll(dockerfile: Dockerfile): Dockerfile {
 
 interface PlanRequest {
   readonly options: BuildOptions;
+  readonly remote: RemoteConfigs;
   readonly known: Map<string, ImageConfig>;
   /** With the empty ones. */
   readonly all: Map<string, ImageConfig>;
 }
 
 /** @throws BuildError what planning a build would throw */
-async function plan(dockerfile: Dockerfile, { options, known, all }: PlanRequest): Promise<void> {
+async function plan(dockerfile: Dockerfile, request: PlanRequest): Promise<void> {
   const epochs = new Map<string, number | undefined>();
   for (;;) {
-    const outcome = planBuild(dockerfile, { ...planInput(options, all), epochs });
+    const outcome = planBuild(dockerfile, { ...planInput(request.options, request.all), epochs });
     if (outcome.kind === 'plan') return;
     if (outcome.kind === 'needs-epoch') epochs.set(outcome.request.value, undefined);
-    else for (const request of outcome.bases) await find(request, { options, known, all });
+    else await Promise.all(outcome.bases.map((base) => find(base, request)));
   }
 }
 
-async function find(request: BaseRequest, { options, known, all }: PlanRequest): Promise<void> {
-  const config = await findConfig(request, options);
+async function find(request: BaseRequest, { options, remote, known, all }: PlanRequest): Promise<void> {
+  const config = await findConfig(request, options, remote);
   if (config !== undefined) known.set(request.key, config);
   all.set(request.key, config ?? { ...request.platform, config: {}, rootfs: { type: 'layers', diff_ids: [] } });
 }
@@ -180,16 +183,32 @@ function couldDepend({ range }: BuildError): boolean {
   return range !== undefined && range.file.lines.slice(range.startLine - 1, range.endLine).some((line) => line.includes('$'));
 }
 
-/** The config of an image, if it is on this machine. One that is damaged counts as missing: a build says more. */
-async function findConfig({ name, platform }: BaseRequest, options: BuildOptions): Promise<ImageConfig | undefined> {
+/** The config of an image, if it is to be had. One that is damaged counts as missing: a build says more. */
+async function findConfig({ name, platform }: BaseRequest, options: BuildOptions, remote: RemoteConfigs): Promise<ImageConfig | undefined> {
+  const { pull = 'missing' } = options;
   try {
     const context = contextOf(name, options.buildContexts ?? {});
     if (context?.kind === 'oci-layout') return (await readImage({ root: context.path }, await findInLayout(context), platform)).config;
-    const root = options.root ?? defaultRoot();
-    if (!isLayout(root)) return undefined;
-    const store = await Store.open(root);
-    const descriptor = await store.find(fullName(context?.kind === 'image' ? context.reference : name));
-    return descriptor === undefined ? undefined : (await readImage(store, descriptor, platform)).config;
+    const given = context?.kind === 'image' ? context.reference : name;
+    const fetch = (): Promise<ImageConfig | undefined> => remote.find(parseReference(given), platform);
+    const isAskedFirst = pull === 'always' || pull === 'newer';
+    const first = isAskedFirst ? await fetch() : undefined;
+    const found = first ?? (await findStored(fullName(given), platform, options));
+    return found ?? (isAskedFirst || pull === 'never' ? undefined : await fetch());
+  } catch (error) {
+    if (error instanceof BuildError && error.kind !== 'cancelled') return undefined;
+    throw error;
+  }
+}
+
+async function findStored(name: string, platform: Platform, options: BuildOptions): Promise<ImageConfig | undefined> {
+  const root = options.root ?? defaultRoot();
+  if (!isLayout(root)) return undefined;
+  const store = await Store.open(root);
+  const descriptor = await store.find(name);
+  if (descriptor === undefined) return undefined;
+  try {
+    return (await readImage(store, descriptor, platform)).config;
   } catch (error) {
     if (error instanceof BuildError) return undefined;
     throw error;

@@ -1,9 +1,7 @@
-import { createHash } from 'node:crypto';
 import { lstatSync, readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { nowMs } from './base/clock.js';
 import { fromText, toFsPath, type ByteString } from './base/bytes.js';
-import { BuildError } from './base/errors.js';
 import { openContext } from './context/context.js';
 import { parseIgnore, type IgnoreMatcher } from './context/dockerignore.js';
 import { explainCopyError } from './execute/copy-hint.js';
@@ -11,7 +9,9 @@ import { copyEntries, findArchives } from './execute/copy.js';
 import type { CopyPlan, CopyRequest, FetchedSource, InlineFile } from './execute/copy-request.js';
 import { lookupOwner } from './execute/users.js';
 import { writeLayer, type LayerOptions, type WrittenLayer } from './image/layer.js';
-import { digestFromHex, type Digest } from './oci/digest.js';
+import { keepLayerIndex } from './kept-indexes.js';
+import { readLayerBlob, type LayerBlob } from './layer-blobs.js';
+import type { Digest } from './oci/digest.js';
 import { applyEntries } from './snapshot/apply.js';
 import { diffEntries } from './snapshot/diff.js';
 import { readLayerIndex, toLayerIndex } from './snapshot/layer-index.js';
@@ -209,13 +209,6 @@ async function directoryToLayer(args: {
   return { written: await timed(() => writeLayer(diffEntries(args.dir, openRootView(args.below)), args.layer)) };
 }
 
-/** A layer of a base image: its blob, and the digest that the uncompressed bytes must have. */
-interface LayerBlob {
-  readonly blob: string;
-  readonly digest: Digest;
-  readonly diffId: Digest;
-}
-
 interface ExtractedLayer {
   readonly implied: readonly ByteString[];
   readonly warnings: readonly string[];
@@ -223,31 +216,14 @@ interface ExtractedLayer {
 
 async function extractToDirectory({ dir, ...layer }: LayerBlob & { readonly dir: string }): Promise<ExtractedLayer> {
   const { extractLayer } = await import('./snapshot/extract.js');
-  return extractLayer(verified(layer), dir, { name: `layer ${layer.digest}` });
+  return extractLayer(readLayerBlob(layer), dir, { name: `layer ${layer.digest}` });
 }
 
-async function indexLayer(layer: LayerBlob): Promise<LayerIndex> {
-  return readLayerIndex(() => verified(layer), `layer ${layer.digest}`);
-}
-
-/** The tar of a layer; the reader fails at its end when it was another one than the image's config names. */
-async function* verified({ blob, digest, diffId }: LayerBlob): AsyncGenerator<Buffer, void, void> {
-  const hash = createHash('sha256');
-  try {
-    for await (const chunk of openDecompressed(blob)) {
-      hash.update(chunk);
-      yield chunk;
-    }
-  } catch (error) {
-    if (!(error instanceof BuildError)) throw error;
-    const hint = error.hint === undefined ? {} : { hint: error.hint };
-    throw new BuildError(error.kind, `layer ${digest}: ${error.message}`, { ...hint, cause: error });
-  }
-  const got = digestFromHex(hash.digest('hex'));
-  if (got === diffId) return;
-  throw new BuildError('input', `layer ${digest} is damaged: got a tar with the diffId ${got}, want ${diffId}`, {
-    hint: `remove "${blob}" and build or fetch the image again`,
-  });
+/** @param args.keptAt where the index is left for later builds */
+async function indexLayer({ keptAt, ...layer }: LayerBlob & { readonly keptAt: string }): Promise<LayerIndex> {
+  const index = await readLayerIndex(() => readLayerBlob(layer), `layer ${layer.digest}`);
+  keepLayerIndex(keptAt, index);
+  return index;
 }
 
 interface OpenedCopy {

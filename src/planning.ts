@@ -5,7 +5,7 @@ import { hostPlatform } from './oci/platform.js';
 import type { ImageConfig, Platform } from './oci/types.js';
 import type { BuildOptions } from './options.js';
 import type { Dockerfile } from './parse/instruction.js';
-import type { EpochRequest, EpochSource, Plan } from './plan/plan.js';
+import type { BaseRequest, EpochRequest, EpochSource, Plan } from './plan/plan.js';
 import { planBuild } from './plan/planner.js';
 import { toPlanInput } from './plan-input.js';
 
@@ -51,8 +51,14 @@ async function planPlatform(
     const outcome = planBuild(dockerfile, toPlanInput(options, { platform, ...answers }));
     if (outcome.kind === 'plan') return outcome.plan;
     if (outcome.kind === 'needs-epoch') await answerEpoch(outcome.request, readEpoch, answers);
-    else for (const request of outcome.bases) answers.configs.set(request.key, await bases.find(request));
+    else await answerBases(outcome.bases, bases, answers);
   }
+}
+
+/** All at once: each may be a question to a registry. */
+async function answerBases(requests: readonly BaseRequest[], bases: Bases, { configs }: Answers): Promise<void> {
+  const found = await Promise.all(requests.map(async (request) => [request.key, await bases.find(request)] as const));
+  for (const [key, config] of found) configs.set(key, config);
 }
 
 async function answerEpoch(

@@ -4,7 +4,9 @@ import { BuildError, type BuildErrorDetails, type ErrorKind } from './base/error
 import { callJob, type JobArgs, type JobName, type JobResult } from './jobs.js';
 
 /** What a worker posts back. */
-export type JobReply = { readonly ok: true; readonly result: unknown } | { readonly ok: false; readonly error: PlainError };
+export type JobReply = { readonly id: number } & (
+  { readonly ok: true; readonly result: unknown } | { readonly ok: false; readonly error: PlainError }
+);
 
 /** Errors cross the thread border as plain values: structured clone would lose their class and their fields. */
 export interface PlainError {
@@ -21,12 +23,28 @@ export interface PlainError {
 export const STOP = 'stop';
 /** For a loop of system calls that waits for nothing. */
 const MAX_STOP_MS = 2000;
+/** Of one thread. Each holds some MiB of what it reads, and registries send no more than four blobs at once by default. */
+const MAX_JOBS_THAT_WAIT = 2;
 
 interface Waiting {
   readonly name: JobName;
   readonly args: unknown;
+  readonly waits: boolean;
   readonly resolve: (result: unknown) => void;
   readonly reject: (error: unknown) => void;
+}
+
+interface Thread {
+  readonly worker: Worker;
+  /** Under way, by the id of the job. */
+  readonly jobs: Map<number, Waiting>;
+}
+
+export interface RunOptions {
+  /** Do it in this thread: for work that ends before a thread has started. */
+  readonly inline?: boolean;
+  /** It spends its time waiting, for a network say: its thread may do other jobs beside it. */
+  readonly waits?: boolean;
 }
 
 /**
@@ -35,20 +53,19 @@ interface Waiting {
  */
 export class JobPool implements Disposable {
   readonly #limit = availableParallelism();
-  readonly #idle: Worker[] = [];
-  readonly #busy = new Map<Worker, Waiting>();
+  readonly #threads: Thread[] = [];
   readonly #queue: Waiting[] = [];
+  #lastId = 0;
   #closed: Error | undefined;
 
-  /** @param options.inline do it in this thread: for work that ends before a thread has started */
-  run<N extends JobName>(name: N, args: JobArgs<N>, options: { readonly inline?: boolean } = {}): Promise<JobResult<N>> {
-    if (options.inline === true && this.#closed === undefined) return callJob(name, args);
+  run<N extends JobName>(name: N, args: JobArgs<N>, { inline = false, waits = false }: RunOptions = {}): Promise<JobResult<N>> {
+    if (inline && this.#closed === undefined) return callJob(name, args);
     return new Promise((resolve, reject) => {
       if (this.#closed !== undefined) {
         reject(this.#closed);
         return;
       }
-      this.#queue.push({ name, args, resolve: resolve as (result: unknown) => void, reject });
+      this.#queue.push({ name, args, waits, resolve: resolve as (result: unknown) => void, reject });
       this.#dispatch();
     });
   }
@@ -64,8 +81,11 @@ export class JobPool implements Disposable {
     if (this.#closed !== undefined) return;
     this.#closed = reason;
     for (const waiting of this.#queue.splice(0)) waiting.reject(reason);
-    for (const worker of this.#idle) void worker.terminate();
-    for (const worker of this.#busy.keys()) {
+    for (const { worker, jobs } of this.#threads) {
+      if (jobs.size === 0) {
+        void worker.terminate();
+        continue;
+      }
       worker.postMessage(STOP);
       setTimeout(() => void worker.terminate(), MAX_STOP_MS).unref();
     }
@@ -76,44 +96,64 @@ export class JobPool implements Disposable {
   }
 
   #dispatch(): void {
-    while (this.#queue.length > 0) {
-      const worker = this.#idle.pop() ?? (this.#busy.size < this.#limit ? this.#start() : undefined);
-      const waiting = worker === undefined ? undefined : this.#queue.shift();
-      if (worker === undefined || waiting === undefined) return;
-      this.#busy.set(worker, waiting);
-      worker.ref();
-      worker.postMessage({ name: waiting.name, args: waiting.args });
+    for (let place = 0; place < this.#queue.length;) {
+      const waiting = this.#queue[place];
+      const thread = waiting === undefined ? undefined : this.#chooseThread(waiting);
+      if (waiting === undefined || thread === undefined) {
+        place++;
+        continue;
+      }
+      this.#queue.splice(place, 1);
+      const id = ++this.#lastId;
+      thread.jobs.set(id, waiting);
+      thread.worker.ref();
+      thread.worker.postMessage({ id, name: waiting.name, args: waiting.args });
     }
   }
 
-  #start(): Worker {
-    // Many builds need no thread, and the module is one of Node's larger ones.
-    const worker = new (process.getBuiltinModule('node:worker_threads').Worker)(new URL('./worker.js', import.meta.url));
-    worker.on('message', (reply: JobReply) => this.#settle(worker, reply));
-    worker.on('error', (error) => this.#drop(worker, error));
-    worker.on('exit', (status) => this.#drop(worker, new Error(`a thread ended with status ${status}`)));
-    return worker;
+  /** One that is idle, else a new one, else the one with the fewest jobs of those that only wait. */
+  #chooseThread(job: Waiting): Thread | undefined {
+    const [best] = this.#threads.filter((thread) => hasRoom(thread, job)).toSorted((a, b) => a.jobs.size - b.jobs.size);
+    return best?.jobs.size === 0 || this.#threads.length >= this.#limit ? best : this.#start();
   }
 
-  #settle(worker: Worker, reply: JobReply): void {
-    const waiting = this.#busy.get(worker);
+  #start(): Thread {
+    // Many builds need no thread, and the module is one of Node's larger ones.
+    const { Worker } = process.getBuiltinModule('node:worker_threads');
+    // For --debug. What this thread has turned on does not hold in others.
+    const options = process.sourceMapsEnabled ? { execArgv: ['--enable-source-maps'] } : {};
+    const worker = new Worker(new URL('./worker.js', import.meta.url), options);
+    const thread: Thread = { worker, jobs: new Map() };
+    worker.on('message', (reply: JobReply) => this.#settle(thread, reply));
+    worker.on('error', (error) => this.#drop(thread, error));
+    worker.on('exit', (status) => this.#drop(thread, new Error(`a thread ended with status ${status}`)));
+    this.#threads.push(thread);
+    return thread;
+  }
+
+  #settle({ worker, jobs }: Thread, reply: JobReply): void {
+    const waiting = jobs.get(reply.id);
     if (waiting === undefined) return;
-    this.#busy.delete(worker);
-    this.#idle.push(worker);
-    worker.unref();
+    jobs.delete(reply.id);
+    if (jobs.size === 0) worker.unref();
     if (reply.ok) waiting.resolve(reply.result);
     else waiting.reject(toError(reply.error));
     this.#dispatch();
   }
 
-  /** A thread that has ended, or is about to: neither gets another job. */
-  #drop(worker: Worker, error: Error): void {
-    const place = this.#idle.indexOf(worker);
-    if (place !== -1) this.#idle.splice(place, 1);
-    this.#busy.get(worker)?.reject(this.#closed ?? error);
-    this.#busy.delete(worker);
+  /** A thread that has ended, or is about to, gets no other job. */
+  #drop(thread: Thread, error: Error): void {
+    const place = this.#threads.indexOf(thread);
+    if (place !== -1) this.#threads.splice(place, 1);
+    for (const waiting of thread.jobs.values()) waiting.reject(this.#closed ?? error);
+    thread.jobs.clear();
     this.#dispatch();
   }
+}
+
+/** Jobs that wait leave room for one that does not, always. */
+function hasRoom({ jobs }: Thread, { waits }: Waiting): boolean {
+  return [...jobs.values()].every((job) => job.waits) && (!waits || jobs.size < MAX_JOBS_THAT_WAIT);
 }
 
 function toError({ message, stack, code, cause, build }: PlainError): Error {

@@ -3,15 +3,15 @@ import { BuildError, errnoOf } from './base/errors.js';
 import { callJob, type JobArgs, type JobName } from './jobs.js';
 import { STOP, type JobReply, type PlainError } from './pool.js';
 
-type Message = { readonly name: JobName; readonly args: JobArgs<JobName> } | typeof STOP;
+type Message = { readonly id: number; readonly name: JobName; readonly args: JobArgs<JobName> } | typeof STOP;
 
 parentPort?.on('message', (message: Message) => {
   // Ends this thread only.
   if (message === STOP) process.exit(0);
-  const { name, args } = message;
+  const { id, name, args } = message;
   callJob(name, args).then(
-    (result) => reply({ ok: true, result }),
-    (error: unknown) => reply({ ok: false, error: toPlain(error) }),
+    (result) => reply({ id, ok: true, result }),
+    (error: unknown) => reply({ id, ok: false, error: toPlain(error) }),
   );
 });
 

@@ -1,10 +1,12 @@
 import { buildSync } from 'esbuild';
 import { copyFileSync, existsSync, mkdirSync, readFileSync, statSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { afterAll, describe, expect, test } from 'vitest';
 import type { BuildError } from '../src/base/errors.js';
+import { Growth } from '../src/base/growing-file.js';
 import type { JobArgs } from '../src/jobs.js';
 import type * as Pool from '../src/pool.js';
 import { openLayerIndex } from '../src/snapshot/layer-index.js';
@@ -120,11 +122,11 @@ describe('jobs', () => {
     const job = copyJob();
     const { diffId, digest } = (await pool.run('copyToLayer', job)).written;
     const indexes = await Promise.all(
-      Array.from({ length: 20 }, () => pool.run('indexLayer', { blob: job.layer.tempFile, digest, diffId })),
+      Array.from({ length: 20 }, () => pool.run('indexLayer', { path: job.layer.tempFile, digest, diffId, keptAt: place() })),
     );
     for (const index of indexes) expect(index.entries.map((entry) => entry.path)).toEqual(['etc', 'etc/caf\xe9', 'etc/passwd']);
     const dir = place();
-    expect(await pool.run('extractToDirectory', { blob: job.layer.tempFile, digest, diffId, dir })).toEqual({
+    expect(await pool.run('extractToDirectory', { path: job.layer.tempFile, digest, diffId, dir })).toEqual({
       implied: [''],
       warnings: [],
     });
@@ -136,13 +138,13 @@ describe('jobs', () => {
     const job = copyJob();
     const { digest } = (await pool.run('copyToLayer', job)).written;
     const diffId = `sha256:${'0'.repeat(64)}` as typeof digest;
-    const blob = job.layer.tempFile;
-    const damaged = await failure(pool.run('indexLayer', { blob, digest, diffId }, { inline }));
+    const path = job.layer.tempFile;
+    const damaged = await failure(pool.run('indexLayer', { path, digest, diffId, keptAt: place() }, { inline }));
     expect(damaged).toMatchObject({ name: 'BuildError', kind: 'input' });
     expect(damaged.message).toMatch(/^layer sha256:[0-9a-f]{64} is damaged: got a tar with the diffId sha256:/);
     expect(damaged.hint).toMatch(/^remove "/);
 
-    const missing = await failure(pool.run('indexLayer', { blob: '/nowhere', digest, diffId }, { inline }));
+    const missing = await failure(pool.run('indexLayer', { path: '/nowhere', digest, diffId, keptAt: place() }, { inline }));
     expect(missing).toMatchObject({
       kind: 'input',
       message: `layer ${digest}: cannot read "/nowhere": no such file or directory (ENOENT)`,
@@ -156,6 +158,31 @@ describe('jobs', () => {
     const error = await failure(pool.run('directoryToLayer', job, { inline }));
     expect(error).toMatchObject({ name: 'Error', code: 'ENOENT' });
     expect(error.stack).toContain('diffEntries');
+  });
+});
+
+describe('jobs that wait', () => {
+  test('leave their threads to others, and go on when what they wait for comes', async () => {
+    using pool = await openPool();
+    const job = copyJob();
+    const { diffId, digest } = (await pool.run('copyToLayer', job)).written;
+    const blob = readFileSync(job.layer.tempFile);
+    const coming = Array.from({ length: 3 * availableParallelism() }, () => {
+      const [path, dir, growth] = [place(), place(), new Growth()];
+      writeFileSync(path, '');
+      const growing = { path, finalPath: `${path}.final`, state: growth.state };
+      const layer = { path: growing.finalPath, digest, diffId, growing, dir };
+      return { path, dir, growth, done: pool.run('extractToDirectory', layer, { waits: true }) };
+    });
+    // All threads are taken, and some wait for one.
+    expect((await pool.run('copyToLayer', copyJob())).written.diffId).toBe(diffId);
+    for (const { path, growth } of coming) {
+      writeFileSync(path, blob);
+      growth.add(blob.length);
+      growth.end('whole');
+    }
+    await Promise.all(coming.map(({ done }) => done));
+    for (const { dir } of coming) expect(readFileSync(join(dir, 'etc/passwd'), 'utf8')).toBe('root');
   });
 });
 
@@ -212,7 +239,7 @@ describe('a thread that dies', () => {
 
   test('between two jobs, is replaced', async () => {
     using pool = await poolOf(
-      `parentPort.on('message', () => { parentPort.postMessage({ ok: true, result: 1 }); setTimeout(() => process.exit(0), 50); });`,
+      `parentPort.on('message', ({ id }) => { parentPort.postMessage({ id, ok: true, result: 1 }); setTimeout(() => process.exit(0), 50); });`,
     );
     expect(await pool.run('copyToLayer', copyJob())).toBe(1);
     await sleep(1000);

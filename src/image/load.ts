@@ -21,6 +21,8 @@ export interface LoadedImage {
   readonly descriptor: Descriptor;
   /** Full names. Empty when the source gives none, or only a tag. */
   readonly names: readonly string[];
+  /** What a layout or an archive of one calls it (`org.opencontainers.image.ref.name`): tags, mostly. */
+  readonly refNames?: readonly string[];
 }
 
 /**
@@ -33,11 +35,11 @@ export interface LoadedImage {
  */
 export async function loadImages(store: Store, source: string | Readable, names: readonly string[]): Promise<LoadedImage[]> {
   using _lease = store.lease();
-  const loaded = isDirectory(source) ? await loadLayout(store, source) : await loadArchive(store, source);
+  const loaded = isDirectory(source) ? await loadLayout(store, source) : await importArchive(store, source);
   if (names.length > 0 && loaded.length !== 1) {
     throw new BuildError('usage', `there are ${loaded.length} images to load, a name can be given to one only`);
   }
-  const named = names.length === 0 ? loaded : loaded.map(({ descriptor }) => ({ descriptor, names }));
+  const named = loaded.map(({ descriptor, names: own }) => ({ descriptor, names: names.length === 0 ? own : names }));
   for (const { descriptor } of named) {
     for (const image of (await readImageOrIndex(store, descriptor)).images) await validateImage(store, image.descriptor);
   }
@@ -59,7 +61,11 @@ async function loadLayout(store: Store, dir: string): Promise<LoadedImage[]> {
   return images;
 }
 
-async function loadArchive(store: Store, source: string | Readable): Promise<LoadedImage[]> {
+/**
+ * Brings the blobs of every image of an archive into the store, digests and sizes verified; none is named there.
+ * @throws BuildError `input`
+ */
+export async function importArchive(store: Store, source: string | Readable): Promise<LoadedImage[]> {
   await using temp = await store.tempDir();
   const members = await unpackMembers(source, temp.path);
   const index = members.read('index.json', MAX_INDEX_BYTES);
@@ -69,7 +75,7 @@ async function loadArchive(store: Store, source: string | Readable): Promise<Loa
       ? []
       : byDigest(parseIndex(index, { maxBytes: MAX_INDEX_BYTES }).manifests);
   // Archives of both kinds at once name their images in one of them only, when they are old.
-  if (images.length > 0 && (legacy === undefined || images.some((image) => image.names.length > 0))) {
+  if (images.length > 0 && (images.some((image) => image.names.length > 0) || !hasNames(legacy))) {
     const done = new Set<Digest>();
     for (const { descriptor } of images) await importMembers({ store, members, done }, descriptor);
     return images;
@@ -78,12 +84,23 @@ async function loadArchive(store: Store, source: string | Readable): Promise<Loa
   throw new BuildError('input', 'neither an OCI archive nor an archive of docker save: it has no index.json and no manifest.json');
 }
 
+function hasNames(legacy: Buffer | undefined): boolean {
+  return legacy !== undefined && parseLegacy(legacy).some(({ RepoTags }) => RepoTags.length > 0);
+}
+
+interface ListedImage extends LoadedImage {
+  readonly names: string[];
+  readonly refNames: string[];
+}
+
 /** The entries of an index: those of one digest are one image with several names. */
 function byDigest(manifests: readonly Descriptor[]): LoadedImage[] {
-  const images = new Map<Digest, { descriptor: Descriptor; names: string[] }>();
+  const images = new Map<Digest, ListedImage>();
   for (const { annotations, ...descriptor } of manifests) {
-    const image: { descriptor: Descriptor; names: string[] } = images.get(descriptor.digest) ?? { descriptor, names: [] };
+    const image: ListedImage = images.get(descriptor.digest) ?? { descriptor, names: [], refNames: [] };
     images.set(descriptor.digest, image);
+    const refName = annotations?.[REF_NAME];
+    if (refName !== undefined) image.refNames.push(refName);
     const name = toName(annotations?.[IMAGE_NAME]) ?? toName(annotations?.[REF_NAME]);
     if (name !== undefined && !image.names.includes(name)) image.names.push(name);
   }

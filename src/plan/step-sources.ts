@@ -13,3 +13,8 @@ function sourcesOf(step: Step): readonly CopyFrom[] {
 export function stagesReadBy(step: Step): readonly number[] {
   return sourcesOf(step).flatMap((from) => (from.kind === 'stage' ? [from.stage] : []));
 }
+
+/** Images among them, by the key of their base. */
+export function imagesReadBy(step: Step): readonly string[] {
+  return sourcesOf(step).flatMap((from) => (from.kind === 'image' ? [from.key] : []));
+}

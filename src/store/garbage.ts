@@ -21,6 +21,8 @@ export interface GarbageReport {
   readonly blobBytes: number;
 }
 
+const UNUSED_INDEX_MS = 14 * 24 * 60 * 60 * 1000;
+
 interface Live {
   readonly blobs: Set<string>;
   readonly layers: Set<string>;
@@ -42,12 +44,21 @@ export async function collectGarbage(root: string, trash: string, options: Garba
     await rename(path, join(trash, `blob-${name}`));
   }
   for (const entry of await list(join(root, 'layers'))) {
-    // What a layer is known by: its directory, `<hex>.json` beside it, and links of shorter names in `l`.
-    if (entry.name === 'l' || live.layers.has(entry.name.replace(/\.json$/, ''))) continue;
+    // What a layer is known by: its directory, `<hex>.json` and `<hex>.index` beside it, and links of shorter names in `l`.
+    if (entry.name === 'l' || live.layers.has(entry.name.replace(/\.(?:json|index)$/, ''))) continue;
+    if (entry.name.endsWith('.index') && (await isInUse(join(root, 'layers', entry.name)))) continue;
     if (entry.isDirectory()) report.layers++;
     await rename(join(root, 'layers', entry.name), join(trash, `layer-${entry.name}`));
   }
   return report;
+}
+
+/**
+ * Of a base image that stays in its registry, the store has the indexes of its layers and nothing that names them: they are kept as long as builds
+ * go on using them. They are small.
+ */
+async function isInUse(indexPath: string): Promise<boolean> {
+  return Date.now() - (await stat(indexPath)).mtimeMs < UNUSED_INDEX_MS;
 }
 
 async function mark(root: string, descriptor: Descriptor, live: Live): Promise<void> {

@@ -146,6 +146,11 @@ export class Store {
     return join(this.root, 'layers', hexOf(diffId));
   }
 
+  /** Where what can be looked up in the layer lies or would lie: for those who make it to write and to read. */
+  layerIndexPath(diffId: Digest): string {
+    return `${this.layerDir(diffId)}.index`;
+  }
+
   hasLayerDir(diffId: Digest): boolean {
     const path = this.layerDir(diffId);
     return existsSync(path) && existsSync(factsPath(path));

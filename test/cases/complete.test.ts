@@ -6,7 +6,7 @@ import { describe, expect, it } from 'vitest';
 /** The cases of dockerfile-semantics, section 2. */
 const CASES = 142;
 
-/** Cases without a test, and why. Of 65 only half is tested: images come from the store, none is pulled yet. */
+/** Cases without a test, and why. */
 const EXEMPT: ReadonlyMap<number, string> = new Map([
   [135, 'nothing caches steps yet'],
   [136, 'nothing caches steps yet'],
