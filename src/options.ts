@@ -97,6 +97,8 @@ export interface BuildOptions {
   /** Whether to report the build checks; the default is true. A file that makes its warnings errors is checked in any case. */
   readonly checks?: boolean;
   readonly onEvent?: EventSink;
+  /** Gets what helps to find out why a registry refuses: requests, where credentials come from. No secrets. */
+  readonly onDebug?: (message: string) => void;
   /** Stops the build: containers are killed, nothing half-written stays, the promise rejects with kind `cancelled`. */
   readonly signal?: AbortSignal;
 }
@@ -107,6 +109,14 @@ export interface StepTiming {
   readonly durationMs: number;
 }
 
+/** One name in a registry. */
+export interface PushedImage {
+  /** In full: `registry.example/app:1`; without a tag when it was pushed by digest. */
+  readonly reference: string;
+  /** What it leads to: other bytes than those of the store, where an output asks for annotations or docker's media types. */
+  readonly descriptor: Descriptor;
+}
+
 /** What `build()` resolves to. */
 export interface BuildResult {
   /** The one image. `undefined` when there are several, or when every output was a file tree (`local`, `tar`), which needs none. */
@@ -115,6 +125,8 @@ export interface BuildResult {
   readonly images: readonly Image[];
   /** What names the images of several platforms. */
   readonly index: Descriptor | undefined;
+  /** In the order of the outputs and of their names. */
+  readonly pushed: readonly PushedImage[];
   readonly timings: { readonly totalMs: number; readonly steps: readonly StepTiming[] };
   readonly warnings: readonly string[];
   /** What the rules of BuildKit's linter say of the stages that were built. */

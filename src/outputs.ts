@@ -1,11 +1,12 @@
 import { join } from 'node:path';
-import { BuildError } from './base/errors.js';
+import type { BuildPush } from './build-push.js';
 import type { OutputDemand } from './demand.js';
 import type { Image } from './image/image.js';
 import type { ImageOrIndex } from './image/index.js';
-import { formatReference, parseReference } from './oci/reference.js';
+import { familiarName, formatReference, parseReference } from './oci/reference.js';
 import type { Platform } from './oci/types.js';
-import type { OutputSpec, TreeOutput } from './output/output.js';
+import type { PushedImage } from './options.js';
+import type { OutputSpec, RegistryOutput, TreeOutput } from './output/output.js';
 import type { Progress } from './progress.js';
 import type { ViewLayer } from './snapshot/root-view.js';
 import { openRootView } from './snapshot/view.js';
@@ -16,8 +17,13 @@ function isTree({ type }: OutputSpec): boolean {
   return type === 'local' || type === 'tar';
 }
 
-function isStore({ type }: OutputSpec): boolean {
-  return type === 'image';
+function isStore(output: OutputSpec): output is Extract<OutputSpec, { type: 'image' }> {
+  return output.type === 'image';
+}
+
+/** Of a place in the file system. */
+function isFile(output: OutputSpec): output is Exclude<OutputSpec, RegistryOutput | { type: 'image' }> {
+  return output.type !== 'image' && output.type !== 'registry';
 }
 
 export function outputDemand(outputs: readonly OutputSpec[]): OutputDemand {
@@ -37,6 +43,8 @@ export interface OutputRequest {
   readonly epochSeconds: number | undefined;
   readonly progress: Progress;
   readonly signal: AbortSignal;
+  /** There when any output is a registry. */
+  readonly push: BuildPush | undefined;
 }
 
 /** A finished root file system, topmost layer first. */
@@ -45,30 +53,49 @@ export interface FinishedTree {
   readonly view: readonly ViewLayer[];
 }
 
-/** Writes every output, unless the signal fires: an archive or layout that is under way is finished first. Names move last: the store's tags only when all else is in place. */
-export async function writeOutputs(request: OutputRequest): Promise<void> {
-  const ordered = request.outputs.toSorted((a, b) => Number(isStore(a)) - Number(isStore(b)));
-  for (const output of ordered) {
-    request.signal.throwIfAborted();
-    const startedMs = request.progress.elapsedMs();
-    const what = await writeOutput(output, request);
-    request.progress.emit({ type: 'output-written', what, durationMs: request.progress.elapsedMs() - startedMs });
+/**
+ * Writes every output, unless the signal fires: an archive or layout that is under way is finished first. Names move last, when all else is in place:
+ * the tags of registries, then those of the store.
+ *
+ * @returns what was pushed
+ */
+export async function writeOutputs(request: OutputRequest): Promise<readonly PushedImage[]> {
+  const { outputs, image, push } = request;
+  for (const output of outputs.filter(isFile)) await tell(request, () => writeOutput(output, request));
+  let pushed: readonly PushedImage[] = [];
+  if (push !== undefined && image !== undefined) {
+    await tell(request, async () => {
+      pushed = await push.finish(image);
+      return `${nounOf(image)} to ${pushed.map(formatPushed).join(', ')}`;
+    });
   }
+  for (const output of outputs.filter(isStore)) await tell(request, () => writeOutput(output, request));
+  return pushed;
+}
+
+async function tell({ signal, progress }: OutputRequest, write: () => Promise<string>): Promise<void> {
+  signal.throwIfAborted();
+  const startedMs = progress.elapsedMs();
+  const what = await write();
+  progress.emit({ type: 'output-written', what, durationMs: progress.elapsedMs() - startedMs });
+}
+
+/** `registry.example/app:1@sha256:…` */
+function formatPushed({ reference, descriptor }: PushedImage): string {
+  return `${familiarName(parseReference(reference))}@${descriptor.digest}`;
 }
 
 /** @returns what was written and where, for people */
-async function writeOutput(output: OutputSpec, request: OutputRequest): Promise<string> {
+async function writeOutput(output: Exclude<OutputSpec, RegistryOutput>, request: OutputRequest): Promise<string> {
   const { store, image } = request;
   if (output.type === 'local' || output.type === 'tar') return writeTrees(output, request);
   if (image === undefined) throw new Error(`output ${output.type} needs an image`);
   const names = [...request.references, ...output.names.map((name) => formatReference(parseReference(name)))];
-  const noun = image.index === undefined ? 'image' : 'index';
+  const noun = nounOf(image);
   switch (output.type) {
     case 'image':
       await store.tag(image.descriptor, names);
       return names.length === 0 ? `${noun} to the store, without a name` : `${noun} to the store as ${names.join(', ')}`;
-    case 'registry':
-      throw new BuildError('unsupported', 'not supported yet: output to a registry');
     case 'docker':
       await (await import('./output/docker-archive.js')).writeDockerArchive({ store, image: onlyImage(image), spec: output, names });
       return `docker archive to ${toPlace(output.dest)}`;
@@ -77,6 +104,10 @@ async function writeOutput(output: OutputSpec, request: OutputRequest): Promise<
       else await (await import('./output/oci-layout.js')).writeOciLayout({ store, image, spec: output, names });
       return `OCI ${output.tar ? 'archive' : 'layout'} to ${toPlace(output.dest)}`;
   }
+}
+
+function nounOf({ index }: ImageOrIndex): string {
+  return index === undefined ? 'image' : 'index';
 }
 
 function onlyImage({ images: [image] }: ImageOrIndex): Image {

@@ -1,3 +1,4 @@
+import { bringBases, ensureBases } from './base-needs.js';
 import { Bases } from './bases.js';
 import { BuildError } from './base/errors.js';
 import { parseChecked, planChecked } from './build-checks.js';
@@ -5,6 +6,7 @@ import { Contexts, DEFAULT_MAX_BYTES } from './contexts.js';
 import { demandOf } from './demand.js';
 import { FetchInputs } from './fetch-inputs.js';
 import { finishImages } from './finish.js';
+import { LazyRegistries } from './lazy-registries.js';
 import { hostPlatform } from './oci/platform.js';
 import { COMPRESSION_LEVELS } from './image/image.js';
 import type { ImageOrIndex } from './image/index.js';
@@ -18,13 +20,16 @@ import { checkSyntax } from './plan/syntax.js';
 import { planPlatforms, wantsIndex } from './planning.js';
 import { JobPool } from './pool.js';
 import { Progress } from './progress.js';
+import { pushDestinations, withInsecureHosts } from './push-destinations.js';
 import { checkSecrets, openSecrets } from './secrets.js';
+import { RemoteBlobs } from './remote-blobs.js';
 import { runStages } from './stages.js';
 import { defaultRoot } from './store/root.js';
 import { checkAgents, openSshAgents } from './ssh.js';
 import { Store } from './store/store.js';
 import type { TempDir } from './store/temp.js';
 import { buildTimes } from './times.js';
+import { Transfers } from './transfers.js';
 
 const DEFAULT_SHM_BYTES = 64 * 1024 * 1024;
 
@@ -49,6 +54,7 @@ export async function build(options: BuildOptions): Promise<BuildResult> {
   const outputs = options.outputs ?? [{ type: 'image' as const, names: [] }];
   const isIndex = wantsIndex(options);
   checkOutputs(outputs, { isIndex });
+  const destinations = pushDestinations(outputs, references);
 
   const store = await openStore();
   using _lease = store.lease();
@@ -65,7 +71,32 @@ export async function build(options: BuildOptions): Promise<BuildResult> {
     stop,
   });
 
-  await using bases = new Bases({ store, contexts: options.buildContexts ?? {}, pool, progress, signal: stop.signal });
+  const transfers = new Transfers((event) => progress.emit(event));
+  const registryOptions = withInsecureHosts(options.registry ?? {}, destinations);
+  await using registries = new LazyRegistries({
+    options: registryOptions,
+    warn: (message) => progress.warn(message),
+    ...(options.onDebug === undefined ? {} : { debug: options.onDebug }),
+    signal: stop.signal,
+  });
+  const { jobs } = registryOptions;
+  await using remote = new RemoteBlobs({ store, transfers, signal: stop.signal, ...(jobs === undefined ? {} : { jobs }) });
+  await using bases = new Bases({
+    store,
+    contexts: options.buildContexts ?? {},
+    policy: options.pull ?? 'missing',
+    registries,
+    blobs: remote,
+    pool,
+    warn: (message) => progress.warn(message),
+    signal: stop.signal,
+  });
+  await using push =
+    destinations.length === 0
+      ? undefined
+      : await (
+          await import('./build-push.js')
+        ).BuildPush.open({ destinations, registries, jobs, store, remote, transfers, progress, stop });
   const configs = new Map<string, ImageConfig>();
   const plan = await planChecked(
     () => planPlatforms(dockerfile, { bases, options, configs, readEpoch: (source) => readEpoch(source, contexts, inputs) }),
@@ -84,10 +115,15 @@ export async function build(options: BuildOptions): Promise<BuildResult> {
   const { epochSeconds, imageSeconds, clampSeconds } = buildTimes(options, plan.sourceDateEpoch);
   const compression = compressionOf(options);
   inputs.begin(plan);
+  const demands = demandOf(plan, outputDemand(outputs));
+  const needs = { plan, demands, bases, outputs, destinations };
+  // Before they are offered to registries, so that they move once.
+  bringBases(needs).catch((error: unknown) => stop.abort(error));
+  push?.offerBases(plan, bases);
   progress.emit({ type: 'build-started', stages: plan.stages.map((stage) => stage.name), steps: countSteps(plan) });
   const made = await runStages({
     plan,
-    demands: demandOf(plan, outputDemand(outputs)),
+    demands,
     bases,
     store,
     pool,
@@ -98,6 +134,7 @@ export async function build(options: BuildOptions): Promise<BuildResult> {
     secrets,
     agents,
     layerOptions: { ...compression, ...(clampSeconds === undefined ? {} : { clampSeconds }) },
+    onLayer: (layer) => push?.offerLayer(layer),
     epochSeconds,
     maxArchiveBytes: options.maxArchiveBytes,
     run: {
@@ -114,10 +151,23 @@ export async function build(options: BuildOptions): Promise<BuildResult> {
   const wantsImage = outputDemand(outputs).image;
   const image = wantsImage ? await finishImages(made, { store, plan, annotations, epochSeconds: imageSeconds, isIndex }) : undefined;
   const trees = made.map(({ target, view }) => ({ platform: target.platform, view }));
-  await writeOutputs({ outputs, store, image, references, trees, isIndex, epochSeconds, progress, signal: stop.signal });
+  await ensureBases(needs);
+  const pushed = await writeOutputs({
+    outputs,
+    store,
+    image,
+    references,
+    trees,
+    isIndex,
+    epochSeconds,
+    progress,
+    signal: stop.signal,
+    push,
+  });
   progress.emit({ type: 'build-finished', manifestDigest: image?.descriptor.digest });
   return {
     ...toResult(image),
+    pushed,
     timings: { totalMs: progress.elapsedMs(), steps: progress.steps },
     warnings: progress.warnings,
     checks: progress.checks,

@@ -59,6 +59,8 @@ export interface StageContext {
   /** What ADD takes from elsewhere. */
   readonly inputs: FetchInputs;
   readonly layerOptions: Omit<LayerOptions, 'tempFile'>;
+  /** Takes every layer of the images, as soon as it is in the store. */
+  readonly onLayer: (layer: Layer) => void;
   readonly secrets: Secrets;
   readonly agents: SshAgents;
   /** SOURCE_DATE_EPOCH: the time of what the build itself makes. */
@@ -260,6 +262,7 @@ class StageRun {
     const layer = { diffId, descriptor: { mediaType, digest, size: sizeBytes } };
     await this.#context.store.adoptBlob(job.tempFile, layer.descriptor);
     this.#context.progress.emit({ type: 'layer-finished', stepId: step.id, ...layer, durationMs: written.durationMs });
+    if (this.#demand.layers) this.#context.onLayer(layer);
     return layer;
   }
 

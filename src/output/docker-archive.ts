@@ -1,21 +1,14 @@
-import { MediaType, type Descriptor } from '../oci/types.js';
+import type { Descriptor } from '../oci/types.js';
 import type { Image } from '../image/image.js';
-import { digestOf, hexOf } from '../oci/digest.js';
+import { hexOf } from '../oci/digest.js';
 import { parseReference, familiarRepository } from '../oci/reference.js';
 import type { Store } from '../store/store.js';
 import type { ArchiveInput } from '../tar/archive.js';
 import { blobMember, blobName, bytesMember, directoryMember, writeBlobArchive } from './archive.js';
+import { encodeDockerManifest } from './docker-types.js';
 import { contentOf, familiarNames, newIndex, toIndexEntries } from './entries.js';
 import { OCI_LAYOUT, uniqueMembers } from './oci-archive.js';
 import type { DockerOutput } from './output.js';
-
-const DOCKER_TYPES: Readonly<Record<string, string>> = {
-  [MediaType.ociManifest]: MediaType.dockerManifest,
-  [MediaType.ociConfig]: MediaType.dockerConfig,
-  [MediaType.ociLayer]: MediaType.dockerLayer,
-  [MediaType.ociLayerGzip]: MediaType.dockerLayerGzip,
-  [MediaType.ociLayerZstd]: MediaType.dockerLayerZstd,
-};
 
 /** One image and its names in an archive: this kind of archive holds no index. */
 export interface DockerImage {
@@ -54,20 +47,8 @@ export async function saveDockerArchive(store: Store, images: readonly DockerIma
 
 function toArchived(store: Store, { image, names }: DockerImage, keepMediaTypes: boolean): Archived {
   if (keepMediaTypes) return { image, names, descriptor: image.descriptor, manifest: blobMember(store, image.descriptor) };
-  const { manifest } = image;
-  const converted = {
-    ...manifest,
-    mediaType: MediaType.dockerManifest,
-    config: toDocker(manifest.config),
-    layers: manifest.layers.map(toDocker),
-  };
-  const bytes = Buffer.from(JSON.stringify(converted));
-  const descriptor = { mediaType: MediaType.dockerManifest, digest: digestOf(bytes), size: bytes.length };
+  const { descriptor, bytes } = encodeDockerManifest(image.manifest);
   return { image, names, descriptor, manifest: bytesMember(blobName(descriptor.digest), bytes) };
-}
-
-function toDocker(descriptor: Descriptor): Descriptor {
-  return { ...descriptor, mediaType: DOCKER_TYPES[descriptor.mediaType] ?? descriptor.mediaType };
 }
 
 function archiveMembers(store: Store, images: readonly Archived[]): ArchiveInput[] {

@@ -80,13 +80,18 @@ export interface OutputContent extends Listed {
 }
 
 /** @param annotations of the output alone: they make other manifests of the image's, and with them another index */
-export function toContent({ descriptor, images, index }: ImageOrIndex, annotations: Annotations = {}): OutputContent {
+export function toContent(image: ImageOrIndex, annotations: Annotations = {}): OutputContent {
+  const manifests = toManifests(image, annotations);
+  const blobs = [...image.images.flatMap(contentOf).map((blob) => ({ descriptor: blob })), ...manifests];
+  const root = manifests.at(-1)?.descriptor ?? image.descriptor;
+  return { descriptor: root, config: image.images[0]?.config, isIndex: image.index !== undefined, blobs };
+}
+
+/** The manifests alone, the root last. */
+export function toManifests({ descriptor, images, index }: ImageOrIndex, annotations: Annotations): OutputBlob[] {
   const manifests = images.map((image) => annotate(image, annotations));
-  const blobs = [...images.flatMap(contentOf).map((blob) => ({ descriptor: blob })), ...manifests];
-  const config = images[0]?.config;
-  if (index === undefined) return { descriptor: manifests[0]?.descriptor ?? descriptor, config, isIndex: false, blobs };
-  const root = Object.keys(annotations).length === 0 ? { descriptor } : annotateIndex(index, images, manifests);
-  return { descriptor: root.descriptor, config, isIndex: true, blobs: [...blobs, root] };
+  if (index === undefined) return manifests;
+  return [...manifests, Object.keys(annotations).length === 0 ? { descriptor } : annotateIndex(index, images, manifests)];
 }
 
 function annotate({ descriptor, manifest }: Image, annotations: Annotations): OutputBlob {

@@ -4,7 +4,7 @@ import type { Store } from '../store/store.js';
 import type { ArchiveInput } from '../tar/archive.js';
 import { blobMember, blobName, bytesMember, directoryMember, writeBlobArchive } from './archive.js';
 import { newIndex, toContent, toIndexEntries, type OutputContent } from './entries.js';
-import type { ImageOutputRequest } from './oci-layout.js';
+import type { ImageOutputRequest, PlacedContent } from './oci-layout.js';
 import type { OciOutput } from './output.js';
 
 /** image-spec, image-layout.md#oci-layout-file */
@@ -22,8 +22,13 @@ export interface NamedImage {
  */
 export async function writeOciArchive({ store, image, spec, names }: ImageOutputRequest<OciOutput>): Promise<Descriptor> {
   const content = toContent(image, spec.annotations);
-  await writeBlobArchive(spec.dest, layoutMembers(toIndexEntries(content, names, spec.tag), toMembers(store, content)));
+  await archiveContent({ store, content, names, tag: spec.tag, dest: spec.dest });
   return content.descriptor;
+}
+
+/** Writes the archive of an OCI layout with these blobs. */
+export async function archiveContent({ store, content, names, tag, dest }: PlacedContent): Promise<void> {
+  await writeBlobArchive(dest, layoutMembers(toIndexEntries(content, names, tag), toMembers(store, content)));
 }
 
 /** Writes the archive of an OCI layout with several images. */

@@ -5,7 +5,7 @@ import type { ImageOrIndex } from '../image/index.js';
 import type { Descriptor } from '../oci/types.js';
 import { blobPath, hasBlob, importBlob, initLayout, putBlob, readLayout, sweepLayout, updateIndex } from '../store/layout.js';
 import type { Store } from '../store/store.js';
-import { mergeEntries, toContent, toIndexEntries } from './entries.js';
+import { mergeEntries, toContent, toIndexEntries, type OutputContent } from './entries.js';
 import type { OciOutput } from './output.js';
 
 export interface ImageOutputRequest<Spec> {
@@ -24,20 +24,38 @@ export interface ImageOutputRequest<Spec> {
  * @throws BuildError `environment` when the directory cannot be written
  */
 export async function writeOciLayout({ store, image, spec, names }: ImageOutputRequest<OciOutput>): Promise<Descriptor> {
-  const isNew = !existsSync(spec.dest);
+  const content = toContent(image, spec.annotations);
+  await placeContent({ store, content, names, tag: spec.tag, dest: spec.dest });
+  return content.descriptor;
+}
+
+/** An image or index on its way to a layout, or an archive of one. */
+export interface PlacedContent {
+  readonly store: Store;
+  readonly content: OutputContent;
+  /** In full. */
+  readonly names: readonly string[];
+  readonly tag: string | undefined;
+  readonly dest: string;
+}
+
+/**
+ * The same for blobs that are no image that was built.
+ * @throws BuildError `environment`
+ */
+export async function placeContent({ store, content, names, tag, dest }: PlacedContent): Promise<void> {
+  const isNew = !existsSync(dest);
   try {
-    initLayout(spec.dest);
-    await sweepLayout(spec.dest);
-    const content = toContent(image, spec.annotations);
+    initLayout(dest);
+    await sweepLayout(dest);
     for (const { descriptor, bytes } of content.blobs) {
-      if (bytes === undefined) await placeBlob(store, spec.dest, descriptor);
-      else await putBlob(spec.dest, bytes, descriptor.mediaType);
+      if (bytes === undefined) await placeBlob(store, dest, descriptor);
+      else await putBlob(dest, bytes, descriptor.mediaType);
     }
-    const entries = toIndexEntries(content, names, spec.tag);
-    await updateIndex(spec.dest, (index) => mergeEntries(index, entries));
-    return content.descriptor;
+    const entries = toIndexEntries(content, names, tag);
+    await updateIndex(dest, (index) => mergeEntries(index, entries));
   } catch (error) {
-    if (isNew && isEmpty(spec.dest)) await rm(spec.dest, { recursive: true, force: true });
+    if (isNew && isEmpty(dest)) await rm(dest, { recursive: true, force: true });
     throw error;
   }
 }

@@ -42,7 +42,7 @@ export type OutputSpec =
       readonly byDigest?: boolean;
       /** `registry.insecure=true` */
       readonly insecure?: boolean;
-      /** `oci-mediatypes=false`: docker's media types instead of OCI's. */
+      /** `oci-mediatypes=false`: docker's media types instead of OCI's, unless there are zstd layers or annotations, for which docker has no word. */
       readonly dockerMediaTypes?: boolean;
       readonly annotations: Readonly<Record<string, string>>;
     })

@@ -1,8 +1,8 @@
 import { parseBool, splitCsv } from '../base/csv.js';
 import { BuildError } from '../base/errors.js';
 import { didYouMean } from '../base/suggest.js';
-import { COMPRESSION_LEVELS, type Compression } from '../image/image.js';
 import { isTag, parseReference } from '../oci/reference.js';
+import { parseCompression, parseCompressionLevel } from './compression.js';
 import type { OciOutput, OutputSpec } from './output.js';
 
 /** The values of one `-o`, by key; keys that may come several times keep all their values. */
@@ -18,36 +18,29 @@ const IMAGE_KEYS = [
   'rewrite-timestamp',
   'source-date-epoch',
 ];
+const PUSH_KEYS = ['push-by-digest', 'registry.insecure', 'name-canonical'];
 const KEYS: Readonly<Record<OutputSpec['type'], readonly string[]>> = {
   oci: ['dest', 'tar', ...IMAGE_KEYS],
   docker: ['dest', ...IMAGE_KEYS],
-  image: ['push', 'store', 'unpack', ...IMAGE_KEYS],
-  registry: ['push', 'store', 'unpack', ...IMAGE_KEYS],
+  image: ['push', 'store', 'unpack', ...PUSH_KEYS, ...IMAGE_KEYS],
+  registry: ['push', 'store', 'unpack', ...PUSH_KEYS, ...IMAGE_KEYS],
   local: ['mode', ...TREE_KEYS],
   tar: TREE_KEYS,
 };
+/** The word behind `type=`, and the outputs that it makes. */
+interface Types {
+  readonly type: OutputSpec['type'];
+  readonly types: readonly OutputSpec['type'][];
+}
+
 const TYPES = Object.keys(KEYS) as OutputSpec['type'][];
 
 const REPEATABLE = new Set(['name']);
-const UNSUPPORTED_TYPES = new Map([
-  ['registry', 'write an OCI layout and push it with another program, for example skopeo'],
-  ['cacheonly', 'leave out --output: the image then goes to the local store'],
-]);
-const UNSUPPORTED_KEYS = [
-  'attestation-inline',
-  'context',
-  'dangling-name-prefix',
-  'name-canonical',
-  'oci-artifact',
-  'prefer-nondist-layers',
-  'push-by-digest',
-  'registry.insecure',
-];
+const UNSUPPORTED_TYPES = new Map([['cacheonly', 'leave out --output: the image then goes to the local store']]);
+const UNSUPPORTED_KEYS = ['attestation-inline', 'context', 'dangling-name-prefix', 'oci-artifact', 'prefer-nondist-layers'];
 /** Keys whose one value is the only way that tsbuild works; the other is refused. */
 const FIXED: Readonly<Record<string, boolean>> = {
-  push: false,
   'force-compression': false,
-  store: true,
 };
 
 const ANNOTATION = /^annotation(?:-(manifest|index|manifest-descriptor|index-descriptor))?(?:\[([^\]]*)\])?\.(.+)$/;
@@ -55,18 +48,33 @@ const ANNOTATION = /^annotation(?:-(manifest|index|manifest-descriptor|index-des
 /**
  * The value of `-o`, in buildx's grammar: comma-separated `key=value`; a path alone is `type=local`, `-` alone is a tar on standard output.
  *
+ * @returns one output, or two: `type=image,push=true` is for the store and for the registry
  * @throws BuildError `usage`, or `unsupported` for what buildx has and tsbuild has not
  */
-export function parseOutput(text: string): OutputSpec {
+export function parseOutputs(text: string): readonly OutputSpec[] {
   if (text === '') throw usage(text, 'it is empty');
   const fields = splitCsv(text);
   if (fields === undefined) throw usage(text, 'a double quote is not closed, or is inside of a bare field');
   if (fields.length === 1 && !text.includes('=')) {
-    return text === '-' ? { type: 'tar', dest: '-' } : { type: 'local', dest: fields[0] ?? text };
+    return text === '-' ? [{ type: 'tar', dest: '-' }] : [{ type: 'local', dest: fields[0] ?? text }];
   }
   const values = toValues(text, fields);
   const type = parseType(text, one(values, 'type'));
-  checkKeys(text, type, values);
+  const types = type === 'image' || type === 'registry' ? imageTypes(text, type, values) : [type];
+  checkKeys(text, { type, types }, values);
+  return types.map((each) => toOutput(text, each, values));
+}
+
+/** Where an image goes: to the store unless `store=false`, to the registry with `push=true`, which is what `type=registry` is short for. */
+function imageTypes(text: string, type: 'image' | 'registry', values: Values): readonly OutputSpec['type'][] {
+  const isPushed = flag(text, values, 'push') ?? type === 'registry';
+  const isStored = flag(text, values, 'store') ?? type === 'image';
+  if (type === 'registry' && !isPushed) throw usage(text, 'type=registry pushes', 'write type=image');
+  if (!isStored && !isPushed) throw new BuildError('unsupported', 'output option store=false is not supported yet without push=true');
+  return [...(isStored ? ['image' as const] : []), ...(isPushed ? ['registry' as const] : [])];
+}
+
+function toOutput(text: string, type: OutputSpec['type'], values: Values): OutputSpec {
   switch (type) {
     case 'oci':
       return toOci(text, values);
@@ -76,7 +84,7 @@ export function parseOutput(text: string): OutputSpec {
       if (!(ociMediaTypes(text, values) ?? true)) throw new BuildError('unsupported', 'the store holds images with OCI media types only');
       return { type, ...toImageOutput(text, values) };
     case 'registry':
-      return { type, ...toImageOutput(text, values), annotations: {} };
+      return toRegistry(text, values);
     case 'local':
       return toLocal(text, values);
     default:
@@ -120,11 +128,11 @@ function parseType(text: string, type: string | undefined): OutputSpec['type'] {
   return found;
 }
 
-function checkKeys(text: string, type: OutputSpec['type'], values: Values): void {
+function checkKeys(text: string, { type, types }: Types, values: Values): void {
   const known = ['type', ...KEYS[type]];
   for (const [key, given] of values) {
     if (known.includes(key)) checkFixed(text, key, given[0] ?? '');
-    else if (ANNOTATION.test(key)) checkAnnotation(text, type, key);
+    else if (ANNOTATION.test(key)) checkAnnotation(text, types, key);
     else if (UNSUPPORTED_KEYS.includes(key)) throw new BuildError('unsupported', `output option ${key} is not supported yet`);
     else
       throw usage(
@@ -141,14 +149,15 @@ function checkFixed(text: string, key: string, value: string): void {
   if (bool(text, key, value) !== fixed) throw new BuildError('unsupported', `output option ${key}=${value} is not supported yet`);
 }
 
-function checkAnnotation(text: string, type: OutputSpec['type'], key: string): void {
+function checkAnnotation(text: string, types: Types['types'], key: string): void {
+  const [type] = types;
   if (type === 'local' || type === 'tar') throw usage(text, `type=${type} has no manifest to annotate`);
   const [, level, platform] = ANNOTATION.exec(key) ?? [];
-  if ((level ?? 'manifest') !== 'manifest' || platform !== undefined || type !== 'oci') {
-    throw new BuildError('unsupported', `output option ${key} is not supported yet`, {
-      hint: 'use --annotation, or annotation.KEY=VALUE of type=oci',
-    });
-  }
+  const hasAll = types.every((each) => each === 'oci' || each === 'registry');
+  if ((level ?? 'manifest') === 'manifest' && platform === undefined && hasAll) return;
+  throw new BuildError('unsupported', `output option ${key} is not supported yet`, {
+    hint: 'use --annotation, or annotation.KEY=VALUE of type=oci or type=registry',
+  });
 }
 
 function toOci(text: string, values: Values): OciOutput {
@@ -172,6 +181,18 @@ function toDocker(text: string, values: Values): OutputSpec {
   }
   const oci = ociMediaTypes(text, values);
   return { type: 'docker', dest, ...toImageOutput(text, values), ...(oci === undefined ? {} : { ociMediaTypes: oci }) };
+}
+
+function toRegistry(text: string, values: Values): OutputSpec {
+  flag(text, values, 'name-canonical');
+  return {
+    type: 'registry',
+    annotations: annotationsOf(values),
+    ...toImageOutput(text, values),
+    ...(flag(text, values, 'push-by-digest') === true ? { byDigest: true } : {}),
+    ...(flag(text, values, 'registry.insecure') === true ? { insecure: true } : {}),
+    ...(ociMediaTypes(text, values) === false ? { dockerMediaTypes: true } : {}),
+  };
 }
 
 function toLocal(text: string, values: Values): OutputSpec {
@@ -215,48 +236,13 @@ function toImageOutput(text: string, values: Values) {
   };
 }
 
-/**
- * buildx's words for compressions, `none` among them.
- * @throws BuildError `usage`, `unsupported` for estargz
- */
-export function parseCompression(text: string | undefined): Compression | undefined {
-  switch (text) {
-    case undefined:
-      return undefined;
-    case 'gzip':
-    case 'zstd':
-    case 'none':
-      return text;
-    case 'uncompressed':
-      return 'none';
-    case 'estargz':
-      throw new BuildError('unsupported', 'compression estargz is not supported yet', { hint: 'use gzip or zstd' });
-    default:
-      throw new BuildError(
-        'usage',
-        `unknown compression ${JSON.stringify(text)}${didYouMean(text, ['gzip', 'zstd', 'none'])}: want gzip, zstd or none`,
-      );
-  }
-}
-
-/**
- * A level that suits the compression (gzip when `undefined`).
- * @throws BuildError `usage`
- */
-export function parseCompressionLevel(text: string | undefined, compression: Compression | undefined): number | undefined {
-  if (text === undefined) return undefined;
-  const [lowest, highest] = COMPRESSION_LEVELS[compression ?? 'gzip'];
-  const level = /^\d{1,2}$/.test(text) ? Number(text) : Number.NaN;
-  if (level >= lowest && level <= highest) return level;
-  throw new BuildError(
-    'usage',
-    `invalid compression level ${JSON.stringify(text)} for ${compression ?? 'gzip'}: want ${lowest} to ${highest}`,
-  );
-}
-
 function ociMediaTypes(text: string, values: Values): boolean | undefined {
-  const value = one(values, 'oci-mediatypes');
-  return value === undefined ? undefined : bool(text, 'oci-mediatypes', value);
+  return flag(text, values, 'oci-mediatypes');
+}
+
+function flag(text: string, values: Values, key: string): boolean | undefined {
+  const value = one(values, key);
+  return value === undefined ? undefined : bool(text, key, value);
 }
 
 function annotationsOf(values: Values): Record<string, string> {

@@ -2,12 +2,13 @@ import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { BuildError } from '../../src/base/errors.js';
 import type { OutputSpec } from '../../src/output/output.js';
-import { parseOciLayout, parseOutput } from '../../src/output/spec.js';
+import { parseOciLayout, parseOutputs } from '../../src/output/spec.js';
 
 const OCI = { type: 'oci', dest: '-', tar: true, names: [], annotations: {} } as const;
+const REGISTRY = { type: 'registry', names: [], annotations: {} } as const;
 
-describe('parseOutput', () => {
-  it.each<[string, OutputSpec]>([
+describe('parseOutputs', () => {
+  it.each<[string, OutputSpec | readonly OutputSpec[]]>([
     ['out', { type: 'local', dest: 'out' }],
     ['./a/b', { type: 'local', dest: './a/b' }],
     ['/abs', { type: 'local', dest: '/abs' }],
@@ -53,17 +54,48 @@ describe('parseOutput', () => {
     ['type=image', { type: 'image', names: [] }],
     ['type=image,name=app,push=false', { type: 'image', names: ['app'] }],
     ['type=image,store=true,unpack=true', { type: 'image', names: [] }],
+    ['type=registry', REGISTRY],
+    ['type=registry,push=true,store=false,name-canonical=true,unpack=false', REGISTRY],
+    ['type=registry,"name=r.example/a:1,r.example/b",name=c', { ...REGISTRY, names: ['r.example/a:1', 'r.example/b', 'c'] }],
+    ['type=registry,push-by-digest=true,registry.insecure=true', { ...REGISTRY, byDigest: true, insecure: true }],
+    ['type=registry,push-by-digest=false,registry.insecure=0,oci-mediatypes=true', REGISTRY],
+    ['type=registry,oci-mediatypes=false', { ...REGISTRY, dockerMediaTypes: true }],
+    ['type=registry,annotation.K=v,annotation-manifest.l=w', { ...REGISTRY, annotations: { K: 'v', l: 'w' } }],
+    ['type=registry,compression=zstd,compression-level=7', { ...REGISTRY, compression: 'zstd', compressionLevel: 7 }],
+    ['type=registry,store=true', [{ type: 'image', names: [] }, REGISTRY]],
+    [
+      'type=image,name=app,push=true',
+      [
+        { type: 'image', names: ['app'] },
+        { ...REGISTRY, names: ['app'] },
+      ],
+    ],
+    [
+      'type=image,push=true,push-by-digest=true',
+      [
+        { type: 'image', names: [] },
+        { ...REGISTRY, byDigest: true },
+      ],
+    ],
+    ['type=image,push=true,store=false,annotation.k=v', { ...REGISTRY, annotations: { k: 'v' } }],
   ])('%s', (text, expected) => {
-    expect(parseOutput(text)).toEqual(expected);
+    expect(parseOutputs(text)).toEqual([expected].flat());
   });
 
   it.each([
     ['', 'usage', 'it is empty'],
     ['type=', 'usage', 'unknown type ""'],
     ['dest=out', 'usage', 'type= is missing'],
-    ['type=registry', 'unsupported', 'output type registry'],
+    ['type=registry,push=false', 'usage', 'type=registry pushes'],
+    ['type=registry,push=maybe', 'usage', 'push=maybe: want true or false'],
+    ['type=registry,name-canonical=maybe', 'usage', 'name-canonical=maybe: want true or false'],
+    ['type=registry,dest=x', 'usage', 'unknown option "dest"'],
+    ['type=registry,annotation-index.k=v', 'unsupported', 'annotation-index.k'],
+    ['type=image,store=false', 'unsupported', 'store=false'],
+    ['type=image,push=true,annotation.k=v', 'unsupported', 'annotation.k'],
+    ['type=image,push=true,oci-mediatypes=false', 'unsupported', 'OCI media types only'],
+    ['type=oci,push=true', 'usage', 'unknown option "push"'],
     ['type=cacheonly', 'unsupported', 'output type cacheonly'],
-    ['type=registry,name=x', 'unsupported', 'output type registry'],
     ['type=ocl', 'usage', 'did you mean oci?'],
     ['type=locale,dest=x', 'usage', 'did you mean local?'],
     ['type=local', 'usage', 'dest= is missing'],
@@ -98,14 +130,12 @@ describe('parseOutput', () => {
     ['type=oci,annotation-index.k=v', 'unsupported', 'annotation-index.k'],
     ['type=oci,annotation[linux/amd64].k=v', 'unsupported', 'annotation[linux/amd64].k'],
     ['type=image,annotation.k=v', 'unsupported', 'annotation.k'],
-    ['type=image,push=true', 'unsupported', 'push=true'],
-    ['type=image,push-by-digest=true', 'unsupported', 'push-by-digest'],
     ['type=image,oci-mediatypes=false', 'unsupported', 'OCI media types only'],
     ['type=image,dest=x', 'usage', 'unknown option "dest"'],
     ['type=docker', 'usage', 'there is no docker daemon'],
     ['type=tar,compression=gzip', 'usage', 'unknown option "compression"'],
   ])('refuses %s (%s: %s)', (text, kind, reason) => {
-    expect(() => parseOutput(text)).toThrow(expect.objectContaining({ kind, message: expect.stringContaining(reason) as string }));
+    expect(() => parseOutputs(text)).toThrow(expect.objectContaining({ kind, message: expect.stringContaining(reason) as string }));
   });
 
   it('throws nothing but BuildError', () => {
@@ -113,7 +143,7 @@ describe('parseOutput', () => {
     fc.assert(
       fc.property(fc.array(pieces, { maxLength: 8 }), (parts) => {
         try {
-          parseOutput(parts.join(''));
+          parseOutputs(parts.join(''));
         } catch (error) {
           expect(error).toBeInstanceOf(BuildError);
         }
