@@ -11,9 +11,15 @@ const { Script } = require('node:vm');
  *
  * The bytecode lies beside the bundle, where only those can write who can write the bundle too. Its name holds what it was made from: the digest of the
  * bundle's text, which is its first line, and the version of Node. V8 itself refuses bytecode of another version or of other flags.
+ *
+ * For --debug it is loaded as any module: of those alone Node reads the source map, which says where in the source a stack trace points to.
  */
-function loadBundle() {
+function loadBundle({ debug }) {
   const path = join(__dirname, '../dist/main.cjs');
+  if (debug) {
+    process.setSourceMapsEnabled(true);
+    return { exports: require(path), keepCode: () => undefined };
+  }
   // The bundler writes ASCII alone, and this is the encoding that need not be checked.
   const source = readFileSync(path, 'latin1');
   const digest = source.slice(2, source.indexOf('\n'));

@@ -9,8 +9,9 @@ if (major < 20 || (major === 20 && minor < 19)) {
 process.env.UV_THREADPOOL_SIZE ??= String(Math.max(4, require('node:os').availableParallelism()));
 
 const { loadBundle } = require('./load-bundle.js');
-const { exports: bundle, keepCode } = loadBundle();
-void bundle.main(process.argv.slice(2)).then((hasBuilt) => {
+const args = process.argv.slice(2);
+const { exports: bundle, keepCode } = loadBundle({ debug: args.includes('-D') || args.includes('--debug') });
+void bundle.main(args).then((hasBuilt) => {
   // The bytecode holds the functions that ran: those of a build are worth keeping, not those of --version.
   if (hasBuilt) keepCode();
 });

@@ -160,9 +160,9 @@ describe('a build that fails', () => {
     },
     {
       title: 'for a base',
-      lines: 'FROM scratch\nFROM nowhere:1\n',
+      lines: 'FROM scratch\nFROM nowhere.invalid/base:1\n',
       kind: 'registry',
-      message: /^image "nowhere:1" is not in the store$/,
+      message: /^image "nowhere.invalid\/base:1" is not in the store, and /,
       line: 2,
     },
     {
