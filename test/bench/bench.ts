@@ -1,8 +1,10 @@
 import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import { measure, shell, type Candidate, type Measured } from './measure.js';
+import { measure, shell, type Measured } from './measure.js';
 import { mountJournaled, writeStorageConf } from './place.js';
 import { writeThousand } from './thousand.js';
+import { TransferBench } from './transfers.js';
+import type { Workload } from './workload.js';
 
 /**
  * `npm run bench [-- WORKLOAD…]`: tsbuild beside its peers and beside the bare shell pipeline that does the same, in turn, on one machine.
@@ -15,16 +17,6 @@ import { writeThousand } from './thousand.js';
 const RUNS = Number(process.env['BENCH_RUNS'] ?? 5);
 const TSBUILD = resolve('bin/tsbuild.js');
 
-interface Workload {
-  readonly title: string;
-  readonly prepare: () => void;
-  readonly candidates: () => readonly Candidate[];
-  /** Highest ratio of tsbuild's median to that of the other. */
-  readonly limits: Readonly<Record<string, number>>;
-  /** Highest median of a candidate, for what nobody else is measured at. */
-  readonly limitsSeconds?: Readonly<Record<string, number>>;
-}
-
 const environment: Record<string, string> = { TSBUILD_ROOT: '', CONTAINERS_STORAGE_CONF: '', TMPDIR: '', LC_ALL: 'C' };
 const MAX_PEAK_BYTES = 300e6;
 
@@ -34,9 +26,10 @@ function main(): void {
   const B = place.path;
   for (const name of ['tmp', 'out', 'trivial', 'tree', 'steps', 'thousand']) mkdirSync(join(B, name), { recursive: true });
   Object.assign(environment, { B, TSBUILD_ROOT: join(B, 'store'), TMPDIR: join(B, 'tmp'), CONTAINERS_STORAGE_CONF: writeStorageConf(B) });
+  using transfers = new TransferBench(B, `node ${TSBUILD}`, environment);
   const wanted = process.argv.slice(2);
   let failed = false;
-  for (const [name, workload] of Object.entries(WORKLOADS)) {
+  for (const [name, workload] of Object.entries({ ...WORKLOADS, ...transfers.workloads })) {
     if (wanted.length > 0 && !wanted.includes(name)) continue;
     process.stderr.write(`== ${name}: ${workload.title}\n`);
     workload.prepare();
@@ -182,7 +175,8 @@ done`;
 function report(name: string, workload: Workload, rows: readonly Measured[]): boolean {
   const own = rows.find((row) => row.name === 'tsbuild');
   if (own === undefined) return false;
-  let isWithin = own.peakBytes <= MAX_PEAK_BYTES;
+  const { maxPeakBytes = MAX_PEAK_BYTES } = workload;
+  let isWithin = own.peakBytes <= maxPeakBytes;
   console.log(`\n### ${name}: ${workload.title}\n\n| | median s | min–max s | peak MB | tsbuild / it | limit |\n|---|---|---|---|---|---|`);
   for (const row of rows) {
     const ratio = own.medianSeconds / row.medianSeconds;
@@ -193,7 +187,7 @@ function report(name: string, workload: Workload, rows: readonly Measured[]): bo
     const limits = [...(limit === undefined ? [] : [`<= ${limit}`]), ...(limitSeconds === undefined ? [] : [`<= ${limitSeconds} s`])];
     console.log(`| ${row.name} | ${times} | ${row === own ? '' : ratio.toFixed(2)} | ${limits.join(', ')} |`);
   }
-  if (own.peakBytes > MAX_PEAK_BYTES) console.log(`\ntsbuild's peak memory is above ${MAX_PEAK_BYTES / 1e6} MB`);
+  if (own.peakBytes > maxPeakBytes) console.log(`\ntsbuild's peak memory is above ${maxPeakBytes / 1e6} MB`);
   rmSync(path('out'), { recursive: true, force: true });
   return isWithin;
 }
