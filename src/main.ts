@@ -17,8 +17,8 @@ export async function main(args: readonly string[]): Promise<boolean> {
     return hasBuilt;
   }
   const debug = args.includes('-D') || args.includes('--debug');
-  // The bundle is one long line: its map says where in the source a stack trace points to.
-  if (debug) process.setSourceMapsEnabled(true);
+  // A password in the arguments is in the list of processes, for every user, until the title takes their place.
+  if (args.some((arg) => /^(?:--creds|--password|-p)/.test(arg))) process.title = 'tsbuild';
   const stop = new AbortController();
   const caught = catchSignals(stop);
   const output = watchOutput(stop);
@@ -36,6 +36,7 @@ export async function main(args: readonly string[]): Promise<boolean> {
         return result;
       },
       inspection: () => import('./check.js'),
+      transport: () => import('./transport.js'),
     });
     if (status !== 0) process.exitCode = status;
   } catch (error) {

@@ -1,10 +1,14 @@
-/** One flag of `tsbuild build`: what help says, and how its value is taken. */
+import { REGISTRY_FLAGS } from './registry-flags.js';
+
+/** One flag of a command: what help says, and how its value is taken. */
 export interface FlagRow {
   /** As commander declares it: `-t, --tag <name>`. */
   readonly syntax: string;
   readonly help: string;
   /** May be given several times; the value is then an array. */
   readonly repeat?: true;
+  /** What a flag means that is given without `=VALUE` and may be: the next argument is never its value. Its syntax has `[value]`. */
+  readonly bare?: string;
 }
 
 export const BUILD_FLAGS: readonly FlagRow[] = [
@@ -21,7 +25,7 @@ export const BUILD_FLAGS: readonly FlagRow[] = [
   { syntax: '--annotation <key=value>', help: 'annotation of the manifest', repeat: true },
   {
     syntax: '-o, --output <spec>',
-    help: 'type=oci|docker|image|local|tar[,dest=PATH][,key=value] (default: the local store)',
+    help: 'type=oci|docker|image|registry|local|tar[,dest=PATH][,key=value] (default: the local store)',
     repeat: true,
   },
   { syntax: '--oci-layout <dir[:tag]>', help: 'write an OCI layout directory: type=oci,tar=false,dest=DIR' },
@@ -43,26 +47,39 @@ export const BUILD_FLAGS: readonly FlagRow[] = [
   { syntax: '--check', help: 'check the Dockerfile, build nothing: --call=check' },
   { syntax: '--call <method>', help: 'build, check, outline or targets[,format=json|text] (default: build)' },
   { syntax: '--no-cache', help: 'run every step (nothing is cached yet)' },
+  { syntax: '--pull [policy]', help: 'ask registries for base images: always, missing, never or newer (default: missing)', bare: 'always' },
+  { syntax: '--push', help: 'push the image under all of its names: -o type=registry' },
   { syntax: '--load', help: 'put the image into the local store, as is done without it' },
   { syntax: '--source-date-epoch <seconds>', help: 'clamp times of new layers and config (default: SOURCE_DATE_EPOCH)' },
   { syntax: '--iidfile <file>', help: 'write the image id (digest of the config)' },
   { syntax: '--metadata-file <file>', help: 'write digests, names and timings as JSON' },
+  ...REGISTRY_FLAGS,
   { syntax: '--root <dir>', help: 'local store (default: TSBUILD_ROOT, /var/lib/tsbuild for root, $XDG_DATA_HOME/tsbuild)' },
   { syntax: '--runtime <program>', help: 'OCI runtime (default: runc)' },
   { syntax: '--progress <mode>', help: 'auto, tty, plain or quiet (default: auto)' },
   { syntax: '-q, --quiet', help: 'no progress; print the image id' },
-  { syntax: '-D, --debug', help: 'stack traces of internal errors' },
+  { syntax: '-D, --debug', help: 'tell what registries are asked and where credentials come from; stack traces of internal errors' },
 ];
 
 /** Long names of flags without a value. */
 export const OWN_TOGGLES: ReadonlySet<string> = new Set(
-  BUILD_FLAGS.filter((row) => !row.syntax.includes('<')).map((row) => longName(row.syntax)),
+  BUILD_FLAGS.filter((row) => !/[<[]/.test(row.syntax)).map((row) => longName(row.syntax)),
 );
 
 /** Flags, as typed, whose value is the next argument. */
 export const OWN_VALUES: ReadonlySet<string> = new Set(
   BUILD_FLAGS.filter((row) => row.syntax.includes('<')).flatMap((row) => row.syntax.split(/,? /).filter((word) => word.startsWith('-'))),
 );
+
+const BARE_VALUES: ReadonlyMap<string, string> = new Map(
+  BUILD_FLAGS.flatMap(({ syntax, bare }) => (bare === undefined ? [] : [[`--${longName(syntax)}`, bare] as const])),
+);
+
+/** `--pull` as `--pull=always`: a flag whose value may be left out must not take the next argument for it. */
+export function withBareValue(arg: string): string {
+  const bare = BARE_VALUES.get(arg);
+  return bare === undefined ? arg : `${arg}=${bare}`;
+}
 
 function longName(syntax: string): string {
   return /--([a-z-]+)/.exec(syntax)?.[1] ?? syntax;

@@ -4,8 +4,11 @@ import { didYouMean } from '../base/suggest.js';
 import { parseReference } from '../oci/reference.js';
 import type { BuildOptions } from '../options.js';
 import type { OutputSpec } from '../output/output.js';
-import { parseCompression, parseCompressionLevel, parseOciLayout, parseOutput } from '../output/spec.js';
+import { parseCompression, parseCompressionLevel } from '../output/compression.js';
+import { parseOciLayout, parseOutputs } from '../output/spec.js';
+import { COMMANDS } from './command-names.js';
 import { parseAllow, parseSecret, parseSsh } from './grants.js';
+import { parsePullPolicy, toRegistryOptions, type RawRegistryFlags } from './registry-flags.js';
 import {
   parseAnnotations,
   parseBuildContext,
@@ -21,7 +24,7 @@ import {
 } from './values.js';
 
 /** What commander makes of the arguments of `build`. */
-export interface RawBuildFlags {
+export interface RawBuildFlags extends RawRegistryFlags {
   readonly tag?: readonly string[];
   readonly file?: string;
   readonly buildArg?: readonly string[];
@@ -45,6 +48,8 @@ export interface RawBuildFlags {
   readonly shmSize?: string;
   readonly ulimit?: readonly string[];
   readonly load?: boolean;
+  readonly push?: boolean;
+  readonly pull?: string;
   readonly sourceDateEpoch?: string;
   readonly iidfile?: string;
   readonly metadataFile?: string;
@@ -71,7 +76,6 @@ export interface BuildRequest {
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
-const COMMANDS = ['build', 'images', 'inspect', 'history', 'load', 'save', 'rmi', 'version', 'help'];
 const USAGE = 'usage: tsbuild [build] [options] PATH';
 
 /**
@@ -83,7 +87,14 @@ export function toBuildRequest(path: string | undefined, raw: RawBuildFlags, env
   for (const tag of raw.tag ?? []) parseTag(tag);
   const progress = parseProgress(raw);
   return {
-    options: { context: parseContext(path), ...imageOptions(raw, env), ...runOptions(raw), ...grants(raw, env), ...placeOptions(raw) },
+    options: {
+      context: parseContext(path),
+      ...imageOptions(raw, env),
+      ...runOptions(raw),
+      ...grants(raw, env),
+      ...placeOptions(raw),
+      registry: toRegistryOptions(raw, env),
+    },
     progress,
     printId: progress === 'quiet',
     debug: raw.debug ?? false,
@@ -152,6 +163,7 @@ function placeOptions(raw: RawBuildFlags): Part {
   const outputs = toOutputs(raw);
   return {
     ...(raw.file === undefined ? {} : { file: nonEmpty('--file', raw.file) }),
+    ...(raw.pull === undefined ? {} : { pull: parsePullPolicy(raw.pull) }),
     ...(raw.root === undefined ? {} : { root: nonEmpty('--root', raw.root) }),
     ...(outputs.length === 0 ? {} : { outputs }),
     ...(compression === undefined ? {} : { compression }),
@@ -159,10 +171,19 @@ function placeOptions(raw: RawBuildFlags): Part {
   };
 }
 
-function toOutputs(raw: RawBuildFlags): OutputSpec[] {
-  const outputs = [...(raw.output ?? []).map(parseOutput), ...(raw.ociLayout === undefined ? [] : [parseOciLayout(raw.ociLayout)])];
+function toOutputs(raw: RawBuildFlags): readonly OutputSpec[] {
+  const given = [...(raw.output ?? []).flatMap(parseOutputs), ...(raw.ociLayout === undefined ? [] : [parseOciLayout(raw.ociLayout)])];
+  const outputs = raw.push === true ? withPush(given) : given;
   const stored = outputs.some((output) => output.type === 'image');
   return raw.load === true && outputs.length > 0 && !stored ? [...outputs, { type: 'image', names: [] }] : outputs;
+}
+
+/** `--push` beside `-o type=image` makes that `type=image,push=true`. */
+function withPush(outputs: readonly OutputSpec[]): readonly OutputSpec[] {
+  if (outputs.some((output) => output.type === 'registry')) return outputs;
+  const images = outputs.filter((output) => output.type === 'image');
+  const pushed = images.length === 0 ? [{ names: [] }] : images;
+  return [...outputs, ...pushed.map((output) => ({ ...output, type: 'registry' as const, annotations: {} }))];
 }
 
 function parseTag(text: string): void {
@@ -173,7 +194,7 @@ function parseTag(text: string): void {
   }
 }
 
-function parseProgress(raw: RawBuildFlags): ProgressMode {
+export function parseProgress(raw: Pick<RawBuildFlags, 'quiet' | 'progress'>): ProgressMode {
   if (raw.quiet === true) return 'quiet';
   const text = raw.progress ?? 'auto';
   if (text === 'rawjson' || text === 'json')
@@ -200,7 +221,7 @@ function checkDirectory(what: string, path: string): void {
     throw new BuildError('input', `${what} ${quoted} is not a directory`, {
       hint: 'give the directory that COPY reads from; --file names a Dockerfile',
     });
-  const command = path.includes('/') ? '' : didYouMean(path, COMMANDS);
+  const command = path.includes('/') ? '' : didYouMean(path, ['build', ...COMMANDS]);
   throw new BuildError(
     'input',
     `${what} ${quoted} does not exist`,

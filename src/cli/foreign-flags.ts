@@ -1,6 +1,6 @@
 import { parseBool } from '../base/csv.js';
 import { BuildError } from '../base/errors.js';
-import { OWN_TOGGLES, OWN_VALUES } from './flag-table.js';
+import { OWN_TOGGLES, OWN_VALUES, withBareValue } from './flag-table.js';
 import { redact } from './redact.js';
 
 /** A flag of docker, buildah or kaniko that `tsbuild build` meets in scripts written for them. */
@@ -11,18 +11,17 @@ interface ForeignFlag {
   readonly hint?: string;
 }
 
-const IGNORED_TOGGLES = ['compress', 'force-rm', 'layers', 'pull', 'rm', 'use-new-run', 'compressed-caching'];
+const IGNORED_TOGGLES = ['compress', 'force-rm', 'layers', 'rm', 'use-new-run', 'compressed-caching'];
 const IGNORED_VALUES =
-  'builder cgroup-parent cpu-period cpu-quota cpu-shares cpuset-cpus cpuset-mems isolation jobs memory memory-swap no-cache-filter resource snapshot-mode'.split(
+  'builder cgroup-parent cpu-period cpu-quota cpu-shares cpuset-cpus cpuset-mems isolation memory memory-swap no-cache-filter resource snapshot-mode'.split(
     ' ',
   );
-const UNLESS_OFF = ['provenance', 'sbom', 'squash', 'single-snapshot', 'push'];
+const UNLESS_OFF = ['provenance', 'sbom', 'squash', 'single-snapshot'];
 const UNSUPPORTED_VALUES =
-  'attest authfile build-arg-file cache-from cache-repo cache-to cap-add cap-drop cert-dir creds device dns env from ignorefile manifest mount policy security-opt unsetenv volume'.split(
+  'attest build-arg-file cache-from cache-repo cache-to cap-add cap-drop device dns env from ignorefile manifest mount policy security-opt unsetenv volume'.split(
     ' ',
   );
 const HINTS: Readonly<Record<string, string>> = {
-  push: 'write an OCI layout (--oci-layout DIR) and push it with another program, for example skopeo',
   'single-snapshot': 'every RUN, COPY and ADD makes a layer',
 };
 /** Flags that tsbuild has under another name. */
@@ -30,12 +29,23 @@ const RENAMED: Readonly<Record<string, string>> = {
   context: 'give the directory as the last argument',
   'compression-format': 'use --compression',
   'custom-platform': 'use --platform',
-  destination: 'use --tag',
+  destination: 'use --tag, and --push',
   'digest-file': 'use --metadata-file or --iidfile',
   'disable-compression': 'use --compression none',
   dockerfile: 'use --file',
   'no-push': 'leave it out: nothing is pushed',
+  'image-download-retry': 'use --retry',
+  insecure: 'use --insecure-registry HOST, or --tls-verify=false',
+  'insecure-pull': 'use --insecure-registry HOST, or --tls-verify=false',
   'oci-layout-path': 'use --oci-layout',
+  'pull-always': 'use --pull=always',
+  'pull-never': 'use --pull=never',
+  'push-retry': 'use --retry',
+  'registry-certificate': 'use --cert-dir',
+  'registry-map': 'use --registry-mirror',
+  'skip-tls-verify': 'use --tls-verify=false',
+  'skip-tls-verify-pull': 'use --tls-verify=false',
+  'skip-tls-verify-registry': 'use --insecure-registry',
   'tar-path': 'use --output type=docker,dest=FILE',
   timestamp: 'use --source-date-epoch',
 };
@@ -84,7 +94,7 @@ function splitFlag(arg: string): { name: string | undefined; value: string | und
 }
 
 function ownFlag(arg: string, name: string | undefined, value: string | undefined): string[] {
-  if (name === undefined || value === undefined || !OWN_TOGGLES.has(name)) return [arg];
+  if (name === undefined || value === undefined || !OWN_TOGGLES.has(name)) return [withBareValue(arg)];
   return readToggle(name, value) ? [`--${name}`] : [];
 }
 

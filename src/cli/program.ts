@@ -1,13 +1,16 @@
-import { Command, CommanderError, Option } from 'commander';
+import { Command, CommanderError } from 'commander';
 import { BuildError } from '../base/errors.js';
 import { parseCall } from './call.js';
+import { toOption, withRoot } from './command-flags.js';
+import { COMMANDS } from './command-names.js';
 import type { CliContext } from './context.js';
-import { BUILD_FLAGS, type FlagRow } from './flag-table.js';
+import { BUILD_FLAGS, withBareValue } from './flag-table.js';
 import type { RawBuildFlags } from './flags.js';
 import { takeForeignFlags } from './foreign-flags.js';
+import { addLoginCommands } from './login-commands.js';
+import { addRegistryCommands } from './registry-commands.js';
 import { tsbuildVersion } from './version.js';
 
-const COMMANDS = ['images', 'inspect', 'history', 'load', 'save', 'rmi', 'version', 'help'];
 const EPILOGUE = `
 Exit status: 0 done; 1 a step failed, an input is missing, or --check has warnings; 2 usage or Dockerfile error; 3 registry or network; 4 credentials;
 5 missing privilege; 125 a fault of tsbuild; 130, 143 stopped by a signal.`;
@@ -22,7 +25,7 @@ Exit status: 0 done; 1 a step failed, an input is missing, or --check has warnin
  */
 export async function runCli(args: readonly string[], context: CliContext): Promise<number> {
   const isBuild = !COMMANDS.includes(args[0] ?? '');
-  const { args: own, ignored } = isBuild ? takeForeignFlags(args) : { args: [...args], ignored: [] };
+  const { args: own, ignored } = isBuild ? takeForeignFlags(args) : { args: args.map(withBareValue), ignored: [] };
   try {
     let status = 0;
     await createProgram({ context, ignored, finish: (given) => (status = given) }).parseAsync(own, { from: 'user' });
@@ -52,10 +55,12 @@ function createProgram(settings: BuildSettings): Command {
     .showHelpAfterError(false)
     .exitOverride()
     .configureOutput({ writeOut: (text) => context.stdout.write(text), writeErr: () => undefined, outputError: () => undefined })
-    .configureHelp({ helpWidth: 120 })
+    .configureHelp({ helpWidth: 120, optionTerm: ({ flags }) => flags.replace(' [', '[=') })
     .addHelpText('after', EPILOGUE);
   addBuild(program, settings);
   addImages(program, context);
+  addRegistryCommands(program, context);
+  addLoginCommands(program, context);
   addTransfer(program, context);
   addVersion(program, context);
   return program;
@@ -84,9 +89,6 @@ function addImages(program: Command, context: CliContext): void {
     .option('--json', 'as JSON')
     .option('-q, --quiet', 'ids only')
     .action(async (flags: object) => (await import('./commands/images.js')).listImages(flags, context));
-  withRoot(program.command('inspect <image>').description('print descriptor, manifest and config as JSON')).action(
-    async (image: string, flags: object) => (await import('./commands/inspect.js')).inspectImage(image, flags, context),
-  );
   withRoot(program.command('history <image>').description('print the steps that made an image'))
     .option('--json', 'as JSON')
     .action(async (image: string, flags: object) => (await import('./commands/inspect.js')).showHistory(image, flags, context));
@@ -115,19 +117,11 @@ function addVersion(program: Command, context: CliContext): void {
     .action(async (flags: object) => (await import('./commands/version.js')).showVersion(flags, context));
 }
 
-function withRoot(command: Command): Command {
-  return command.option('--root <dir>', 'local store (default: TSBUILD_ROOT, /var/lib/tsbuild for root, $XDG_DATA_HOME/tsbuild)');
-}
-
-function toOption({ syntax, help, repeat }: FlagRow): Option {
-  const option = new Option(syntax, help);
-  if (repeat === true) option.argParser((value: string, earlier: string[] | undefined) => [...(earlier ?? []), value]);
-  return option;
-}
-
 /** commander writes `error: unknown option '--tga'`, and a suggestion on a line of its own. */
 function toUsageError(error: CommanderError): BuildError {
-  const [message = '', suggestion] = error.message.replace(/^error: /, '').split('\n');
+  const [whole = '', suggestion] = error.message.replace(/^error: /, '').split('\n');
+  // A mistyped flag may come with a password.
+  const message = whole.replace(/^(unknown option '-[^=']*)=.*'$/, "$1'");
   const meant = /Did you mean (?:one of )?(.*)\?/.exec(suggestion ?? '')?.[1];
   return new BuildError('usage', message, {
     hint: meant === undefined ? '"tsbuild --help" lists what there is' : `did you mean ${meant}?`,

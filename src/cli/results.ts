@@ -7,7 +7,7 @@ import type { Digest } from '../oci/digest.js';
 import { formatPlatform } from '../oci/platform.js';
 import { formatReference, parseReference } from '../oci/reference.js';
 import { redact } from './redact.js';
-import type { BuildResult } from '../options.js';
+import type { BuildResult, PushedImage } from '../options.js';
 import type { BuildRequest } from './flags.js';
 
 /**
@@ -44,8 +44,8 @@ export function writeResultFiles(request: BuildRequest, result: BuildResult): vo
 }
 
 /** What docker calls the image id: the digest of the config, or that of the index. */
-export function resultId({ image, index }: BuildResult): Digest | undefined {
-  return index?.digest ?? image?.manifest.config.digest;
+export function resultId({ image, index, pushed }: BuildResult): Digest | undefined {
+  return index === undefined ? image?.manifest.config.digest : (pushed[0]?.descriptor ?? index).digest;
 }
 
 /**
@@ -62,31 +62,42 @@ export function toMetadata(request: BuildRequest, result: BuildResult): Record<s
   };
 }
 
-function describe({ image, index }: BuildResult): Record<string, unknown> {
-  if (index !== undefined) return { 'containerimage.descriptor': index, 'containerimage.digest': index.digest };
-  if (image === undefined) return {};
+/** What a registry got is what others will see: with annotations or media types of an output it is not quite what lies in the store. */
+function describe({ image, index, pushed }: BuildResult): Record<string, unknown> {
+  const descriptor = pushed[0]?.descriptor ?? index ?? image?.descriptor;
+  if (descriptor === undefined) return {};
+  const result = { 'containerimage.descriptor': descriptor, 'containerimage.digest': descriptor.digest };
+  if (index !== undefined || image === undefined) return result;
   const { architecture, os, variant } = image.config;
   return {
     'containerimage.config.digest': image.manifest.config.digest,
-    'containerimage.descriptor': {
-      ...image.descriptor,
-      platform: { architecture, os, ...(variant === undefined ? {} : { variant }) },
-    },
-    'containerimage.digest': image.descriptor.digest,
+    ...result,
+    'containerimage.descriptor': { ...descriptor, platform: { architecture, os, ...(variant === undefined ? {} : { variant }) } },
   };
 }
 
 /** The last words of a build on standard error: what was made, how large it is, how long it took. */
 export function summarize(request: BuildRequest, result: BuildResult): string {
-  const { image, images, index } = result;
+  const { image, images, index, pushed } = result;
   const total = formatDuration(result.timings.totalMs);
-  const names = imageNames(request).map((name) => `  ${name}\n`);
+  const names = [...placedNames(request).map((name) => `  ${name}\n`), ...pushed.map(pushedLine)];
   if (index !== undefined) {
     const lines = images.map((one) => `  ${formatPlatform(one.config)}: ${contents(one)}, ${one.descriptor.digest}\n`);
     return `built index ${index.digest} in ${total}\n${names.join('')}${lines.join('')}`;
   }
   if (image === undefined) return `built in ${total}\n`;
   return `built ${image.descriptor.digest} in ${total}\n${names.join('')}  ${contents(image)}, image id ${image.manifest.config.digest}\n`;
+}
+
+/** `pushed registry.example/app:1@sha256:…` */
+function pushedLine({ reference, descriptor }: PushedImage): string {
+  return `  pushed ${reference}@${descriptor.digest}\n`;
+}
+
+/** What it is called anywhere but in a registry. */
+function placedNames(request: BuildRequest): string[] {
+  const outputs = request.options.outputs ?? [];
+  return outputs.length > 0 && outputs.every(({ type }) => type === 'registry') ? [] : imageNames(request);
 }
 
 /** `3 layers, 12.3 MB` */

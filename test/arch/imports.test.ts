@@ -25,9 +25,23 @@ const ALLOWED: Record<string, readonly string[]> = {
   snapshot: ['base', 'oci', 'tar', 'os'],
   image: ['base', 'oci', 'tar', 'store', 'os', 'type:plan'],
   output: ['base', 'oci', 'tar', 'store', 'image', 'type:snapshot'],
-  cli: ['base', 'oci', 'store', 'output', 'image', 'lint', 'type:parse', 'type:events', 'type:options', 'os', 'registry'],
+  cli: [
+    'base',
+    'oci',
+    'store',
+    'output',
+    'image',
+    'lint',
+    'type:parse',
+    'type:events',
+    'type:options',
+    'type:transport-options',
+    'os',
+    'registry',
+  ],
   events: ['type:base', 'type:lint', 'type:oci'],
   options: ['type:base', 'type:events', 'type:image', 'type:lint', 'type:oci', 'type:output', 'type:registry'],
+  'transport-options': ['type:events', 'type:oci', 'type:registry'],
 };
 
 const PACKAGE_HOMES: Record<string, readonly string[]> = {

@@ -103,6 +103,9 @@ describe('redact', () => {
     ['https://host/path@1', 'https://host/path@1'],
     ['mail me@host', 'mail me@host'],
     [`docker-image://app@sha256:x`, 'docker-image://app@sha256:x'],
+    [`docker://app@sha256:${'0a'.repeat(32)}`, `docker://app@sha256:${'0a'.repeat(32)}`],
+    ['docker://user:pass@host/app', 'docker://***@host/app'],
+    ['docker://user:pass@sha256:x', 'docker://***@sha256:x'],
   ])('%s', (text, expected) => {
     expect(redact(text)).toBe(expected);
   });

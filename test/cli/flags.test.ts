@@ -7,6 +7,8 @@ import type { CliContext } from '../../src/cli/context.js';
 import { runCli } from '../../src/cli/program.js';
 import type { BuildOptions } from '../../src/options.js';
 
+const REGISTRY = { type: 'registry', names: [], annotations: {} } as const;
+
 let dir: string;
 beforeAll(() => {
   dir = mkdtempSync(join(tmpdir(), 'tsbuild-flags-'));
@@ -40,9 +42,11 @@ async function run(args: readonly string[], env: Readonly<Record<string, string>
         timings: { totalMs: 0, steps: [] },
         warnings: [],
         checks: [],
+        pushed: [],
       });
     },
     inspection: () => Promise.reject(new Error('no inspection')),
+    transport: () => Promise.reject(new Error('no transport')),
   };
   const error: unknown = await runCli(
     args.map((arg) => arg.replaceAll('DIR', dir)),
@@ -108,6 +112,20 @@ describe('tsbuild build', () => {
       },
     ],
     ['--oci-layout', ['--oci-layout', 'd:1'], { outputs: [{ type: 'oci', dest: 'd', tar: false, tag: '1', names: [], annotations: {} }] }],
+    ['--push', ['--push'], { outputs: [REGISTRY] }],
+    ['--push=false', ['--push=false'], {}],
+    ['--push with -o type=registry', ['--push', '-o', 'type=registry,name=b'], { outputs: [{ ...REGISTRY, names: ['b'] }] }],
+    [
+      '--push with -o type=image',
+      ['--push', '-o', 'type=image,name=b'],
+      {
+        outputs: [
+          { type: 'image', names: ['b'] },
+          { ...REGISTRY, names: ['b'] },
+        ],
+      },
+    ],
+    ['--push with --load', ['--push', '--load'], { outputs: [REGISTRY, { type: 'image', names: [] }] }],
     [
       '--load with -o',
       ['--load', '-o', 'out'],
@@ -135,6 +153,7 @@ describe('tsbuild build', () => {
       buildContexts: {},
       addHosts: [],
       ulimits: [],
+      registry: { env: {} },
     });
   });
 
@@ -181,7 +200,6 @@ describe('tsbuild build', () => {
     ['a bad epoch', ['--source-date-epoch', 'x', 'DIR'], 'usage', 'invalid --source-date-epoch'],
     ['a bad toggle', ['--no-cache=maybe', 'DIR'], 'usage', 'want true or false'],
     ['a build context that is not there', ['--build-context', 'a=DIR/none', 'DIR'], 'input', 'build context'],
-    ['--push', ['--push', 'DIR'], 'unsupported', 'not supported yet: --push'],
     ['--cache-from', ['--cache-from', 'x', 'DIR'], 'unsupported', 'not supported yet: --cache-from'],
     ['--cache-to', ['--cache-to=type=gha', 'DIR'], 'unsupported', 'not supported yet: --cache-to'],
     ['--squash', ['--squash', 'DIR'], 'unsupported', 'not supported yet: --squash'],
@@ -200,7 +218,7 @@ describe('tsbuild build', () => {
     ['--tga', 'did you mean --tag?'],
     ['--buildarg', 'did you mean --build-arg?'],
     ['--dockerfile', 'use --file'],
-    ['--destination', 'use --tag'],
+    ['--destination', 'use --tag, and --push'],
   ])('suggests for %s: %s', async (flag, hint) => {
     expect((await run([flag, 'x', 'DIR'])).error).toMatchObject({ hint });
   });
@@ -209,7 +227,6 @@ describe('tsbuild build', () => {
     const args = [
       '--rm',
       '--force-rm=true',
-      '--pull',
       '--layers',
       '-m',
       '512m',
@@ -224,7 +241,7 @@ describe('tsbuild build', () => {
     expect(error).toBeUndefined();
     expect(options?.context).toBe(dir);
     expect(stderr).toBe(
-      'WARNING: no effect in tsbuild: --rm, --force-rm, --pull, --layers, --memory, --cpu-shares, --isolation, --provenance, --builder\n',
+      'WARNING: no effect in tsbuild: --rm, --force-rm, --layers, --memory, --cpu-shares, --isolation, --provenance, --builder\n',
     );
   });
 

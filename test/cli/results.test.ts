@@ -27,6 +27,7 @@ const RESULT: BuildResult = {
   index: undefined,
   timings: { totalMs: 1234, steps: [{ stepId: '0.1', text: 'COPY a /', durationMs: 5 }] },
   checks: [],
+  pushed: [],
   warnings: ['careful'],
 };
 
@@ -53,6 +54,24 @@ describe('results', () => {
     expect(summarize(request(), none)).toBe('built in 1.23s\n');
     writeResultFiles(request({ iidFile: join(dir, 'no-image') }), none);
     expect(existsSync(join(dir, 'no-image'))).toBe(false);
+  });
+
+  it('names what was pushed, which may be other bytes than those of the store', () => {
+    const descriptor = { mediaType: MediaType.dockerManifest, digest: digestOf('pushed'), size: 6 };
+    const pushed = { ...RESULT, pushed: [{ reference: 'registry.example/app:1', descriptor }] };
+    const outputs = [{ type: 'registry', names: [], annotations: {} }] as const;
+    const registry = request({ options: { context: '.', tags: ['registry.example/app:1'], outputs } });
+    expect(toMetadata(registry, pushed)).toMatchObject({
+      'containerimage.config.digest': image.manifest.config.digest,
+      'containerimage.descriptor': { ...descriptor, platform: { architecture: 'amd64', os: 'linux' } },
+      'containerimage.digest': descriptor.digest,
+      'image.name': 'registry.example/app:1',
+    });
+    const lines = summarize(registry, pushed).split('\n');
+    expect(lines[1]).toBe(`  pushed registry.example/app:1@${descriptor.digest}`);
+    expect(lines[2]).toContain('1 layer, 1.23 MB');
+    const both = request({ options: { ...registry.options, outputs: [...outputs, { type: 'image', names: [] }] } });
+    expect(summarize(both, pushed).split('\n').slice(1, 3)).toEqual(['  registry.example/app:1', lines[1]]);
   });
 
   it('describes an index by itself alone', () => {

@@ -50,6 +50,7 @@ async function run(command: string, ...args: string[]): Promise<Output> {
     signal: new AbortController().signal,
     build: () => Promise.reject(new Error('no build')),
     inspection: () => Promise.reject(new Error('no inspection')),
+    transport: () => Promise.reject(new Error('no transport')),
   };
   const rooted = args.includes('--root') ? args : ['--root', root, ...args];
   await runCli([command, ...rooted], context);

@@ -158,9 +158,14 @@ describe('a Dockerfile', () => {
     ],
     [
       'on an image that nobody has',
-      'FROM debian:12\n',
+      'FROM nowhere.invalid/debian:12\n',
       3,
-      ['Dockerfile:1:1', '"debian:12" is not in the store', 'tsbuild load', '--build-context debian:12=oci-layout://DIR'],
+      [
+        'Dockerfile:1:1',
+        '"nowhere.invalid/debian:12" is not in the store, and ',
+        'tsbuild load',
+        '--build-context nowhere.invalid/debian:12=oci-layout://DIR',
+      ],
     ],
     ['with a name that is none', 'FROM Debian\n', 2, ['Dockerfile:1:1', 'lower']],
     ['with an unknown flag', 'FROM scratch\nCOPY --chonw=1 hello.txt /\n', 2, ['Dockerfile:2:', 'chonw', 'did you mean chown?']],

@@ -1,26 +1,72 @@
+import { BuildError } from '../../base/errors.js';
 import { formatBytes } from '../../base/format.js';
+import { findImage } from '../../image/find.js';
 import type { Image } from '../../image/image.js';
-import type { HistoryEntry } from '../../oci/types.js';
+import { chooseManifest, readImage, readImageOrIndex } from '../../image/read.js';
+import type { HistoryEntry, Platform } from '../../oci/types.js';
+import { MAX_MANIFEST_BYTES } from '../../oci/validate.js';
 import type { CliContext } from '../context.js';
 import { formatAge, formatTable } from '../table.js';
-import { openStore, readNamed, readNamedImage } from './store-image.js';
+import { parsePlatforms } from '../values.js';
+import { openStore, readNamedImage } from './store-image.js';
+import { withTransfers, type TransportFlags } from './transport-call.js';
 
 const SHOWN_CREATED_BY = 80;
 
-export interface InspectFlags {
-  readonly root?: string;
+export interface InspectFlags extends TransportFlags {
+  readonly raw?: boolean;
+  readonly platform?: readonly string[];
 }
 
-export interface HistoryFlags extends InspectFlags {
+export interface HistoryFlags {
+  readonly root?: string;
   readonly json?: boolean;
 }
 
 /** `tsbuild inspect`: an image by its three JSON documents, an index by its own and those of its images. */
 export async function inspectImage(name: string, flags: InspectFlags, context: CliContext): Promise<void> {
-  const { descriptor, images, index } = await readNamed(await openStore(flags.root), name);
-  const documents = images.map((image) => ({ descriptor: image.descriptor, manifest: image.manifest, config: image.config }));
-  const shown = index === undefined ? { ...documents[0], descriptor } : { descriptor, index, images: documents };
-  context.stdout.write(`${JSON.stringify(shown, undefined, 2)}\n`);
+  const platform = onePlatform(flags.platform);
+  if (name.startsWith('docker://')) return inspectRemote({ name, platform }, flags, context);
+  const store = await openStore(flags.root);
+  const { descriptor } = await findImage(store, name);
+  if (flags.raw === true) {
+    const chosen = platform === undefined ? descriptor : await chooseManifest(store, descriptor, platform);
+    context.stdout.write(await store.readBlob(chosen, MAX_MANIFEST_BYTES));
+    return;
+  }
+  if (platform !== undefined) return show(documentsOf(await readImage(store, descriptor, platform)), context);
+  const { images, index } = await readImageOrIndex(store, descriptor);
+  const documents = images.map(documentsOf);
+  show(index === undefined ? { ...documents[0], descriptor } : { descriptor, index, images: documents }, context);
+}
+
+/** The same of an image in a registry, no layer fetched; of an index its own document alone, since each of the others counts as a pull. */
+async function inspectRemote({ name, platform }: RemoteImage, flags: InspectFlags, context: CliContext): Promise<void> {
+  const transport = await context.transport();
+  const wanted = { reference: name, ...(platform === undefined ? {} : { platform }) };
+  const found = await withTransfers({ flags }, context, (options) => transport.inspectRemote({ ...options, ...wanted }));
+  const { bytes, ...documents } = found;
+  if (flags.raw === true) context.stdout.write(bytes);
+  else show(documents, context);
+}
+
+interface RemoteImage {
+  readonly name: string;
+  readonly platform: Platform | undefined;
+}
+
+function onePlatform(texts: readonly string[] | undefined): Platform | undefined {
+  const platforms = parsePlatforms(texts ?? []);
+  if (platforms.length > 1) throw new BuildError('usage', 'one platform can be inspected at once');
+  return platforms[0];
+}
+
+function documentsOf({ descriptor, manifest, config }: Image): object {
+  return { descriptor, manifest, config };
+}
+
+function show(document: object, context: CliContext): void {
+  context.stdout.write(`${JSON.stringify(document, undefined, 2)}\n`);
 }
 
 /** `tsbuild history`: the newest first */

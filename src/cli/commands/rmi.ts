@@ -1,10 +1,11 @@
 import { BuildError } from '../../base/errors.js';
 import { formatBytes } from '../../base/format.js';
+import { findImage } from '../../image/find.js';
 import { familiarName, parseReference } from '../../oci/reference.js';
 import { updateIndex } from '../../store/layout.js';
 import type { Store } from '../../store/store.js';
 import type { CliContext } from '../context.js';
-import { findImage, openStore } from './store-image.js';
+import { openStore } from './store-image.js';
 
 export interface RmiFlags {
   readonly root?: string;

@@ -1,4 +1,5 @@
 import { BuildError } from '../../base/errors.js';
+import { findImage } from '../../image/find.js';
 import { imageForHost, readImageOrIndex } from '../../image/read.js';
 import { formatReference, parseReference } from '../../oci/reference.js';
 import { checkOutput } from '../../output/check.js';
@@ -8,7 +9,7 @@ import { writeOciLayout } from '../../output/oci-layout.js';
 import type { Store } from '../../store/store.js';
 import type { CliContext } from '../context.js';
 import { parseWord } from '../values.js';
-import { findImage, openStore } from './store-image.js';
+import { openStore } from './store-image.js';
 
 export interface SaveFlags {
   readonly root?: string;
