@@ -1,36 +1,35 @@
-import { bringBases, ensureBases } from './base-needs.js';
-import { Bases } from './bases.js';
+import { bringBases, ensureBases, type BaseNeedsRequest } from './base-needs.js';
 import { BuildError } from './base/errors.js';
 import { parseChecked, planChecked } from './build-checks.js';
-import { Contexts, DEFAULT_MAX_BYTES } from './contexts.js';
+import { openBuildTools, type BuildTools } from './build-tools.js';
+import { Contexts, type MainContext } from './contexts.js';
 import { demandOf } from './demand.js';
-import { FetchInputs } from './fetch-inputs.js';
+import type { FetchInputs } from './fetch-inputs.js';
 import { finishImages } from './finish.js';
-import { LazyRegistries } from './lazy-registries.js';
-import { hostPlatform } from './oci/platform.js';
 import { COMPRESSION_LEVELS } from './image/image.js';
 import type { ImageOrIndex } from './image/index.js';
 import { formatReference, parseReference } from './oci/reference.js';
 import type { ImageConfig } from './oci/types.js';
 import type { BuildOptions, BuildResult } from './options.js';
 import { checkOutputs } from './output/check.js';
+import type { OutputSpec } from './output/output.js';
 import { outputDemand, writeOutputs } from './outputs.js';
+import type { Dockerfile } from './parse/instruction.js';
 import type { EpochSource, Plan } from './plan/plan.js';
 import { checkSyntax } from './plan/syntax.js';
 import { planPlatforms, wantsIndex } from './planning.js';
-import { JobPool } from './pool.js';
 import { Progress } from './progress.js';
-import { pushDestinations, withInsecureHosts } from './push-destinations.js';
-import { checkSecrets, openSecrets } from './secrets.js';
-import { RemoteBlobs } from './remote-blobs.js';
-import { runStages } from './stages.js';
+import { pushDestinations, type PushDestination } from './push-destinations.js';
+import { checkRunSteps } from './run-ability.js';
+import { checkSecrets, openSecrets, type Secrets } from './secrets.js';
+import { runStages, type TargetResult } from './stages.js';
 import { defaultRoot } from './store/root.js';
-import { checkAgents, openSshAgents } from './ssh.js';
+import { checkAgents } from './ssh.js';
 import { Store } from './store/store.js';
 import type { TempDir } from './store/temp.js';
 import { buildTimes } from './times.js';
-import { Transfers } from './transfers.js';
 
+const DEFAULT_RUNTIME = 'runc';
 const DEFAULT_SHM_BYTES = 64 * 1024 * 1024;
 
 /**
@@ -50,53 +49,61 @@ export async function build(options: BuildOptions): Promise<BuildResult> {
   const main = await contexts.main();
   checkSyntax(main.bytes, { name: main.name, buildArgs: options.buildArgs ?? {} });
   const dockerfile = await parseChecked(main, options, progress);
+  const wanted = toWanted(options);
+
+  const { destinations } = wanted;
+  await using tools = await openBuildTools({ options, store: await openStore(), destinations, secrets, progress, stop });
+  const work: Work = { options, wanted, tools, contexts, main, secrets, progress, stop };
+  const { plan, configs } = await makePlan(dockerfile, work);
+  const { bases, tempDir: temp } = tools;
+  const runtime = await checkRunSteps({ plan, runtime: options.runtime ?? DEFAULT_RUNTIME, bases, configs, tempDir: temp, progress });
+  const { made, needs } = await runPlan(plan, work);
+  await runtime.checked;
+  if (main.isLocal) await warnOfIgnored(plan, main.dir, progress);
+  await ensureBases(needs);
+  // Awaited here: what the build works with goes when the function returns.
+  return await deliver(made, plan, work);
+}
+
+/** What is to come out of a build, and under which names. */
+interface Wanted {
+  /** Full names. */
+  readonly references: readonly string[];
+  readonly outputs: readonly OutputSpec[];
+  /** An index of several platforms. */
+  readonly isIndex: boolean;
+  readonly destinations: readonly PushDestination[];
+}
+
+/** One build on its way through the line. */
+interface Work {
+  readonly options: BuildOptions;
+  readonly wanted: Wanted;
+  readonly tools: BuildTools;
+  readonly contexts: Contexts;
+  readonly main: MainContext;
+  readonly secrets: Secrets;
+  readonly progress: Progress;
+  readonly stop: AbortController;
+}
+
+/** @throws BuildError `usage` for names and outputs that cannot be */
+function toWanted(options: BuildOptions): Wanted {
   const references = (options.tags ?? []).map((tag) => formatReference(parseReference(tag)));
   const outputs = options.outputs ?? [{ type: 'image' as const, names: [] }];
   const isIndex = wantsIndex(options);
   checkOutputs(outputs, { isIndex });
-  const destinations = pushDestinations(outputs, references);
+  return { references, outputs, isIndex, destinations: pushDestinations(outputs, references) };
+}
 
-  const store = await openStore();
-  using _lease = store.lease();
-  await using temp = await store.tempDir();
-  await using agents = openSshAgents(options.ssh ?? [], temp.path);
-  using pool = new JobPool();
-  closeOnStop(pool, stop.signal);
-  await using inputs = new FetchInputs({
-    tempDir: temp.path,
-    secrets,
-    agents,
-    maxBytes: options.maxArchiveBytes ?? DEFAULT_MAX_BYTES,
-    warn: (message, step) => progress.warn(message, step.range),
-    stop,
-  });
+interface Planned {
+  readonly plan: Plan;
+  /** Of the base images, by key. */
+  readonly configs: ReadonlyMap<string, ImageConfig>;
+}
 
-  const transfers = new Transfers((event) => progress.emit(event));
-  const registryOptions = withInsecureHosts(options.registry ?? {}, destinations);
-  await using registries = new LazyRegistries({
-    options: registryOptions,
-    warn: (message) => progress.warn(message),
-    ...(options.onDebug === undefined ? {} : { debug: options.onDebug }),
-    signal: stop.signal,
-  });
-  const { jobs } = registryOptions;
-  await using remote = new RemoteBlobs({ store, transfers, signal: stop.signal, ...(jobs === undefined ? {} : { jobs }) });
-  await using bases = new Bases({
-    store,
-    contexts: options.buildContexts ?? {},
-    policy: options.pull ?? 'missing',
-    registries,
-    blobs: remote,
-    pool,
-    warn: (message) => progress.warn(message),
-    signal: stop.signal,
-  });
-  await using push =
-    destinations.length === 0
-      ? undefined
-      : await (
-          await import('./build-push.js')
-        ).BuildPush.open({ destinations, registries, jobs, store, remote, transfers, progress, stop });
+async function makePlan(dockerfile: Dockerfile, { options, tools, contexts, main, secrets, progress }: Work): Promise<Planned> {
+  const { bases, inputs } = tools;
   const configs = new Map<string, ImageConfig>();
   const plan = await planChecked(
     () => planPlatforms(dockerfile, { bases, options, configs, readEpoch: (source) => readEpoch(source, contexts, inputs) }),
@@ -104,66 +111,59 @@ export async function build(options: BuildOptions): Promise<BuildResult> {
   );
   for (const { message, range } of plan.warnings) progress.warn(message, range);
   checkSecrets(plan, secrets);
-  await checkAgents(plan, agents);
-  const runtime = options.runtime ?? 'runc';
-  let runtimeChecked: Promise<void> | undefined;
-  if (plan.stages.some((stage) => stage.steps.some((step) => step.kind === 'run'))) {
-    ({ checked: runtimeChecked } = await prepareRuntime(runtime, progress));
-    await checkForeignSteps(plan, { bases, configs, tempDir: temp.path });
-  }
+  await checkAgents(plan, tools.agents);
+  return { plan, configs };
+}
 
-  const { epochSeconds, imageSeconds, clampSeconds } = buildTimes(options, plan.sourceDateEpoch);
-  const compression = compressionOf(options);
+interface Made {
+  readonly made: readonly TargetResult[];
+  readonly needs: BaseNeedsRequest;
+}
+
+/** Runs the steps; layers of base images, layers that are pushed and remote sources of ADD are on their way meanwhile. */
+async function runPlan(plan: Plan, { options, wanted, tools, contexts, secrets, progress, stop }: Work): Promise<Made> {
+  const { bases, push, inputs } = tools;
+  const { epochSeconds, clampSeconds } = buildTimes(options, plan.sourceDateEpoch);
+  const layerOptions = { ...compressionOf(options), ...(clampSeconds === undefined ? {} : { clampSeconds }) };
   inputs.begin(plan);
-  const demands = demandOf(plan, outputDemand(outputs));
-  const needs = { plan, demands, bases, outputs, destinations };
+  const demands = demandOf(plan, outputDemand(wanted.outputs));
+  const needs = { plan, demands, bases, outputs: wanted.outputs, destinations: wanted.destinations };
   // Before they are offered to registries, so that they move once.
   bringBases(needs).catch((error: unknown) => stop.abort(error));
   push?.offerBases(plan, bases);
   progress.emit({ type: 'build-started', stages: plan.stages.map((stage) => stage.name), steps: countSteps(plan) });
   const made = await runStages({
+    ...tools,
     plan,
     demands,
-    bases,
-    store,
-    pool,
     progress,
-    tempDir: temp.path,
     contextOf: (name) => contexts.sourceOf(name),
-    inputs,
     secrets,
-    agents,
-    layerOptions: { ...compression, ...(clampSeconds === undefined ? {} : { clampSeconds }) },
+    layerOptions,
     onLayer: (layer) => push?.offerLayer(layer),
     epochSeconds,
     maxArchiveBytes: options.maxArchiveBytes,
     run: {
-      runtime,
+      runtime: options.runtime ?? DEFAULT_RUNTIME,
       addHosts: options.addHosts ?? [],
       shmSizeBytes: options.shmSizeBytes ?? DEFAULT_SHM_BYTES,
       ulimits: options.ulimits ?? [],
     },
     stop,
   });
-  await runtimeChecked;
-  if (main.isLocal) await warnOfIgnored(plan, main.dir, progress);
+  return { made, needs };
+}
+
+/** The image of what was made, and everything that is written of it. */
+async function deliver(made: readonly TargetResult[], plan: Plan, { options, wanted, tools, progress, stop }: Work): Promise<BuildResult> {
+  const { outputs, isIndex } = wanted;
+  const { store, push } = tools;
+  const { epochSeconds, imageSeconds } = buildTimes(options, plan.sourceDateEpoch);
   const annotations = options.annotations ?? {};
   const wantsImage = outputDemand(outputs).image;
   const image = wantsImage ? await finishImages(made, { store, plan, annotations, epochSeconds: imageSeconds, isIndex }) : undefined;
   const trees = made.map(({ target, view }) => ({ platform: target.platform, view }));
-  await ensureBases(needs);
-  const pushed = await writeOutputs({
-    outputs,
-    store,
-    image,
-    references,
-    trees,
-    isIndex,
-    epochSeconds,
-    progress,
-    signal: stop.signal,
-    push,
-  });
+  const pushed = await writeOutputs({ ...wanted, store, image, trees, epochSeconds, progress, signal: stop.signal, push });
   progress.emit({ type: 'build-finished', manifestDigest: image?.descriptor.digest });
   return {
     ...toResult(image),
@@ -179,38 +179,10 @@ function toResult(made: ImageOrIndex | undefined): Pick<BuildResult, 'image' | '
   return { image: images.length === 1 ? images[0] : undefined, images, index: made?.index === undefined ? undefined : made.descriptor };
 }
 
-/** Before anything runs: a step whose programs this machine cannot run, and nothing else that differs from its platform. */
-async function checkForeignSteps(
-  plan: Plan,
-  { bases, configs, tempDir }: { readonly bases: Bases; readonly configs: ReadonlyMap<string, ImageConfig>; readonly tempDir: string },
-): Promise<void> {
-  const { architecture } = hostPlatform();
-  const platforms = [...plan.stages.map(({ platform }) => platform), ...configs.values()];
-  if (platforms.every((platform) => platform.os === 'linux' && platform.architecture === architecture)) return;
-  await (await import('./foreign-steps.js')).checkForeignSteps({ plan, bases, tempDir });
-}
-
 /** A directory on this machine has no time of its own: the epoch then is unset. */
 async function readEpoch(source: EpochSource, contexts: Contexts, inputs: FetchInputs): Promise<number | undefined> {
   if (source.kind === 'remote') return (await inputs.fetch(source.remote)).seconds;
   return contexts.epochOf(source.kind === 'named-context' ? source.name : undefined);
-}
-
-/**
- * Refuses what cannot run before anything has. The runtime's own word on its version takes a process, so it is awaited at the end.
- * @throws BuildError `environment` or `privilege`
- * @returns settles when a warning about a vulnerable runtime has been given
- */
-async function prepareRuntime(name: string, progress: Progress): Promise<{ readonly checked: Promise<void> }> {
-  const { checkRunAbility } = await import('./os/privilege.js');
-  const { runtimeVersion, vulnerabilityWarning } = await import('./os/runtime.js');
-  const version = runtimeVersion(checkRunAbility(name));
-  const warn = (text: string | undefined): void => {
-    const warning = text === undefined ? undefined : vulnerabilityWarning(text);
-    if (warning !== undefined) progress.warn(warning);
-  };
-  // A runtime that cannot even tell its version fails in the first step, with more to say.
-  return { checked: version.then(warn, () => undefined) };
 }
 
 /** Of the classic mistake: a COPY of the whole context that takes along what the user does not even keep in git. */
@@ -259,11 +231,4 @@ function linkSignals(from: AbortSignal | undefined, to: AbortController): Dispos
   from?.addEventListener('abort', cancel);
   if (from?.aborted === true) cancel();
   return { [Symbol.dispose]: () => from?.removeEventListener('abort', cancel) };
-}
-
-/** A build that stops, for whatever reason, stops its threads. */
-function closeOnStop(pool: JobPool, signal: AbortSignal): void {
-  const close = (): void => pool.close(signal.reason as Error);
-  signal.addEventListener('abort', close);
-  if (signal.aborted) close();
 }

@@ -7,6 +7,9 @@ import { fileURLToPath } from 'node:url';
 /** The CLI as it ships: the bundle, started as a user starts it. */
 export const TSBUILD = fileURLToPath(new URL('../../bin/tsbuild.js', import.meta.url));
 
+/** Keeps tests from the network, which is not the same everywhere. */
+const REGISTRIES_CONF = fileURLToPath(new URL('registries.conf', import.meta.url));
+
 export interface CliResult {
   readonly status: number | null;
   readonly stdout: string;
@@ -26,7 +29,7 @@ export interface CliOptions {
 /** Environment of the tests without what would change the output. */
 function cleanEnvironment(extra: Readonly<Record<string, string>> = {}): Record<string, string> {
   const { NODE_EXTRA_CA_CERTS: _ca, SOURCE_DATE_EPOCH: _epoch, BUILDKIT_PROGRESS: _progress, ...env } = process.env;
-  return { ...(env as Record<string, string>), ...extra };
+  return { CONTAINERS_REGISTRIES_CONF: REGISTRIES_CONF, ...(env as Record<string, string>), ...extra };
 }
 
 export function tsbuild(args: readonly string[], options: CliOptions = {}): CliResult {
