@@ -73,11 +73,16 @@ export interface GraphPush {
   readonly targets: readonly Reference[];
 }
 
-/** Pushes what a source has; other repositories of the registry that it comes from lend the blobs. */
+/** Pushes what a source has; other repositories of the registries lend blobs that they are known to have. */
 export async function pushGraph({ source, graph, session, targets }: GraphPush): Promise<void> {
   await using pusher = new Pusher(await session.pusherRequest(targets));
-  const mountFrom = source.lender === undefined ? [] : [source.lender];
-  const blobs = graph.blobs.map((descriptor) => ({ descriptor, open: (offset: number) => source.open(descriptor, offset), mountFrom }));
+  const lenders = source.lender === undefined ? [] : [source.lender];
+  const others = await source.lendersIn?.(new Set(targets.map(({ domain }) => domain)));
+  const blobs = graph.blobs.map((descriptor) => ({
+    descriptor,
+    open: (offset: number) => source.open(descriptor, offset),
+    mountFrom: [...lenders, ...(others?.get(descriptor.digest) ?? [])],
+  }));
   await pusher.finish({ descriptor: graph.root, manifests: graph.manifests, blobs });
 }
 

@@ -4,6 +4,7 @@ import { findImage } from './image/find.js';
 import { importArchive, type LoadedImage } from './image/load.js';
 import { validateImage, type BlobPlace } from './image/validate.js';
 import { offeredPlatforms, type ImageGraph, type ManifestBytes, type ManifestSource } from './image-graph.js';
+import { findLenders } from './layer-lenders.js';
 import { shortDigest } from './oci/digest.js';
 import { familiarName, formatReference, isTag, parseReference, type Reference } from './oci/reference.js';
 import { formatLocation, type ImageLocation } from './oci/transports.js';
@@ -27,6 +28,8 @@ export interface ImageSource extends ManifestSource {
   readonly fullName: string | undefined;
   /** The repository that has the blobs, for registries that lend them to their other repositories. */
   readonly lender?: Pick<Reference, 'domain' | 'path'>;
+  /** Repositories of these registries that may have the blobs as well, by blob. */
+  lendersIn?(domains: ReadonlySet<string>): ReturnType<typeof findLenders>;
   /** A blob's bytes from `offset` on. */
   open(blob: Descriptor, offset: number): AsyncIterable<Buffer>;
   /**
@@ -123,7 +126,13 @@ export async function openStoreSource(text: string, store: Store): Promise<Image
   const fullName = reference === undefined || parseReference(reference).digest !== undefined ? undefined : reference;
   // It may have come from there, or have been pushed there; a registry that does not have it takes the upload instead.
   const lender = reference === undefined ? {} : { lender: parseReference(reference) };
-  return { ...source, ...lender, fullName, bring: (graph) => checkBlobs(store, graph, text).then(() => store) };
+  return {
+    ...source,
+    ...lender,
+    lendersIn: (domains) => findLenders(store, domains),
+    fullName,
+    bring: (graph) => checkBlobs(store, graph, text).then(() => store),
+  };
 }
 
 async function openLayoutSource(location: Location<'oci'>, session: TransportSession): Promise<ImageSource> {

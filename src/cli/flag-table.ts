@@ -9,6 +9,8 @@ export interface FlagRow {
   readonly repeat?: true;
   /** What a flag means that is given without `=VALUE` and may be: the next argument is never its value. Its syntax has `[value]`. */
   readonly bare?: string;
+  /** Values that may also stand in an argument of their own. */
+  readonly words?: readonly string[];
 }
 
 export const BUILD_FLAGS: readonly FlagRow[] = [
@@ -47,7 +49,12 @@ export const BUILD_FLAGS: readonly FlagRow[] = [
   { syntax: '--check', help: 'check the Dockerfile, build nothing: --call=check' },
   { syntax: '--call <method>', help: 'build, check, outline or targets[,format=json|text] (default: build)' },
   { syntax: '--no-cache', help: 'run every step (nothing is cached yet)' },
-  { syntax: '--pull [policy]', help: 'ask registries for base images: always, missing, never or newer (default: missing)', bare: 'always' },
+  {
+    syntax: '--pull [policy]',
+    help: 'ask registries for base images: always, missing, never or newer (default: missing)',
+    bare: 'always',
+    words: ['always', 'missing', 'never', 'newer'],
+  },
   { syntax: '--push', help: 'push the image under all of its names: -o type=registry' },
   { syntax: '--load', help: 'put the image into the local store, as is done without it' },
   { syntax: '--source-date-epoch <seconds>', help: 'clamp times of new layers and config (default: SOURCE_DATE_EPOCH)' },
@@ -71,14 +78,28 @@ export const OWN_VALUES: ReadonlySet<string> = new Set(
   BUILD_FLAGS.filter((row) => row.syntax.includes('<')).flatMap((row) => row.syntax.split(/,? /).filter((word) => word.startsWith('-'))),
 );
 
-const BARE_VALUES: ReadonlyMap<string, string> = new Map(
-  BUILD_FLAGS.flatMap(({ syntax, bare }) => (bare === undefined ? [] : [[`--${longName(syntax)}`, bare] as const])),
+const BARE_VALUES: ReadonlyMap<string, Pick<FlagRow, 'bare' | 'words'>> = new Map(
+  BUILD_FLAGS.flatMap((row) => (row.bare === undefined ? [] : [[`--${longName(row.syntax)}`, row] as const])),
 );
 
-/** `--pull` as `--pull=always`: a flag whose value may be left out must not take the next argument for it. */
-export function withBareValue(arg: string): string {
-  const bare = BARE_VALUES.get(arg);
-  return bare === undefined ? arg : `${arg}=${bare}`;
+/**
+ * Arguments in which a flag whose value may be left out has one: `--pull` as `--pull=always`, since it must not take the next argument for its value,
+ * and `--pull newer` as `--pull=newer`, since no other word is likely to mean that.
+ */
+export function withBareValues(args: readonly string[]): string[] {
+  const joined: string[] = [];
+  for (let at = 0; at < args.length; at++) {
+    const arg = args[at] ?? '';
+    const row = BARE_VALUES.get(arg);
+    const next = args[at + 1] ?? '';
+    if (arg === '--') return [...joined, ...args.slice(at)];
+    if (row === undefined) joined.push(arg);
+    else if (row.words?.includes(next) === true) {
+      joined.push(`${arg}=${next}`);
+      at++;
+    } else joined.push(`${arg}=${row.bare ?? ''}`);
+  }
+  return joined;
 }
 
 function longName(syntax: string): string {

@@ -1,6 +1,6 @@
 import { parseBool } from '../base/csv.js';
 import { BuildError } from '../base/errors.js';
-import { OWN_TOGGLES, OWN_VALUES, withBareValue } from './flag-table.js';
+import { OWN_TOGGLES, OWN_VALUES, withBareValues } from './flag-table.js';
 import { redact } from './redact.js';
 
 /** A flag of docker, buildah or kaniko that `tsbuild build` meets in scripts written for them. */
@@ -65,7 +65,8 @@ const FLAGS = new Map<string, ForeignFlag>([
  *
  * @throws BuildError `unsupported` for a flag that would change the result, `usage` for a toggle with another value
  */
-export function takeForeignFlags(args: readonly string[]): { readonly args: string[]; readonly ignored: string[] } {
+export function takeForeignFlags(given: readonly string[]): { readonly args: string[]; readonly ignored: string[] } {
+  const args = withBareValues(given);
   const kept: string[] = [];
   const ignored = new Set<string>();
   for (let at = 0; at < args.length; at++) {
@@ -94,7 +95,7 @@ function splitFlag(arg: string): { name: string | undefined; value: string | und
 }
 
 function ownFlag(arg: string, name: string | undefined, value: string | undefined): string[] {
-  if (name === undefined || value === undefined || !OWN_TOGGLES.has(name)) return [withBareValue(arg)];
+  if (name === undefined || value === undefined || !OWN_TOGGLES.has(name)) return [arg];
   return readToggle(name, value) ? [`--${name}`] : [];
 }
 

@@ -4,7 +4,7 @@ import { parseCall } from './call.js';
 import { toOption, withRoot } from './command-flags.js';
 import { COMMANDS } from './command-names.js';
 import type { CliContext } from './context.js';
-import { BUILD_FLAGS, withBareValue } from './flag-table.js';
+import { BUILD_FLAGS, withBareValues } from './flag-table.js';
 import type { RawBuildFlags } from './flags.js';
 import { takeForeignFlags } from './foreign-flags.js';
 import { addLoginCommands } from './login-commands.js';
@@ -25,7 +25,7 @@ Exit status: 0 done; 1 a step failed, an input is missing, or --check has warnin
  */
 export async function runCli(args: readonly string[], context: CliContext): Promise<number> {
   const isBuild = !COMMANDS.includes(args[0] ?? '');
-  const { args: own, ignored } = isBuild ? takeForeignFlags(args) : { args: args.map(withBareValue), ignored: [] };
+  const { args: own, ignored } = isBuild ? takeForeignFlags(args) : { args: withBareValues(args), ignored: [] };
   try {
     let status = 0;
     await createProgram({ context, ignored, finish: (given) => (status = given) }).parseAsync(own, { from: 'user' });

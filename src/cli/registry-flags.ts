@@ -8,7 +8,12 @@ import type { FlagRow } from './flag-table.js';
 export const REGISTRY_FLAGS: readonly FlagRow[] = [
   { syntax: '--creds <user:password>', help: 'for registries (better: tsbuild login, which no list of processes shows)' },
   { syntax: '--authfile <file>', help: 'credentials of registries, in place of all other files' },
-  { syntax: '--tls-verify [bool]', help: 'false: also certificates that nobody vouches for, and plain http (default: true)', bare: 'true' },
+  {
+    syntax: '--tls-verify [bool]',
+    help: 'false: also certificates that nobody vouches for, and plain http (default: true)',
+    bare: 'true',
+    words: ['true', 'false'],
+  },
   { syntax: '--cert-dir <dir>', help: 'authorities (*.crt), and certificates (*.cert, *.key) to show to registries' },
   { syntax: '--insecure-registry <host>', help: 'the same as --tls-verify=false, for HOST[:PORT] only', repeat: true },
   { syntax: '--registry-mirror <host=mirror>', help: 'where images of HOST are looked for first: docker.io=mirror.example', repeat: true },

@@ -24,7 +24,8 @@ export function findRuntime(name: string): Runtime {
 
 /** `runc 1.1.5+ds1`: name and version as the runtime tells them; `undefined` when it does not. */
 export async function runtimeVersion(runtime: Runtime): Promise<string | undefined> {
-  const { stdout } = await runProgram(runtime.program, ['--version'], { timeoutMs: 10_000 });
+  // Nothing of the environment, in which there may be credentials, is its business.
+  const { stdout } = await runProgram(runtime.program, ['--version'], { timeoutMs: 10_000, env: {}, isWholeEnv: true });
   const [, name, version] = /^(\w+) version (\S+)/.exec(stdout) ?? [];
   return name === undefined || version === undefined ? undefined : `${name} ${version}`;
 }

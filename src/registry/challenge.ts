@@ -9,6 +9,8 @@ export interface Challenge {
 const TOKEN = "[!#$%&'*+.^_`|~0-9A-Za-z-]+";
 /** `name=value` or `name="value"`, with the comma that may follow. A quoted value may hold commas and escapes; one that never ends, ends with the text. */
 const PARAMETER = new RegExp(String.raw`\s*(${TOKEN})\s*=\s*(?:"((?:[^"\\]|\\[^])*)(?:"|$)|([^\s,"]*))\s*(?:,|$)?`, 'y');
+/** What is skipped as a whole: to look for a scheme in each of its suffixes took seconds for a long one. */
+const WORD = new RegExp(`${TOKEN}|[^]`, 'y');
 const SEPARATORS = /[\s,]+/y;
 /** A scheme, and after it the parameters or one token in base 64, which no registry sends. */
 const SCHEME = new RegExp(String.raw`(${TOKEN})(?:\s+[A-Za-z0-9._~+/-]+=*(?=\s*(?:,|$)))?(?=\s|,|$)`, 'y');
@@ -25,7 +27,7 @@ function parseHeader(text: string): Challenge[] {
     at += matchAt(SEPARATORS, text, at)?.[0].length ?? 0;
     const scheme = matchAt(SCHEME, text, at);
     if (scheme === null) {
-      at++;
+      at += matchAt(WORD, text, at)?.[0].length ?? 1;
       continue;
     }
     at += scheme[0].length;

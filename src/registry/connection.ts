@@ -3,7 +3,7 @@ import type { Readable } from 'node:stream';
 import type { Dispatcher, Pool } from 'undici';
 import { BuildError } from '../base/errors.js';
 import { proxyFor, type Environment } from '../remote/proxy.js';
-import { openTo, toBasic, type Opening } from '../remote/request.js';
+import { openTo, toBasic, withinTime, type Opening } from '../remote/request.js';
 import { RegistryError } from './errors.js';
 import type { TlsReader } from './tls.js';
 import { loadUndici } from './undici.js';
@@ -58,8 +58,6 @@ export class Connections implements AsyncDisposable {
   async request(url: URL, { method, headers, body, signal, unverifiedHost }: HttpRequest): Promise<HttpAnswer> {
     signal?.throwIfAborted();
     this.#end.signal.throwIfAborted();
-    // Node warns of more than ten that listen.
-    if (signal !== undefined) setMaxListeners(0, signal);
     const { pool, proxy } = await this.#routeTo(url, this.#options.isVerified && url.host !== unverifiedHost);
     const asked = pool.request({
       method,
@@ -155,21 +153,17 @@ export async function drop(body: HttpAnswer['body']): Promise<void> {
   }
 }
 
-/** undici hears of an abort when it has a connection, which may take as long as a connection may take. */
-function orAborted<T>(asked: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+/** Ends at an abort, whatever is waited for: a token that others wait for, too, or a connection, until which undici hears of no abort. */
+export function orAborted<T>(asked: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
   if (signal === undefined) return asked;
+  // Node warns of more than ten that listen.
+  setMaxListeners(0, signal);
   return new Promise((resolve, reject) => {
     const abort = (): void => reject(signal.reason as Error);
+    if (signal.aborted) abort();
     signal.addEventListener('abort', abort, { once: true });
     asked.then(resolve, reject).finally(() => signal.removeEventListener('abort', abort));
   });
-}
-
-/** A listener of its own keeps the time limit: Node 20 may collect one that is known to `any` alone, and it would never come. */
-function withinTime(limitMs: number, signals: readonly AbortSignal[]): AbortSignal {
-  const limit = AbortSignal.timeout(limitMs);
-  limit.addEventListener('abort', () => undefined);
-  return AbortSignal.any([limit, ...signals]);
 }
 
 /** Of a proxy that refuses. */

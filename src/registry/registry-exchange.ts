@@ -3,7 +3,7 @@ import { toShownUrl } from '../base/url.js';
 import { Answer } from './answer.js';
 import { Authorizer, type Authorization } from './authorization.js';
 import { parseChallenges } from './challenge.js';
-import type { Connections } from './connection.js';
+import { orAborted, type Connections } from './connection.js';
 import type { FoundCredentials } from './credentials.js';
 import { RegistryError } from './errors.js';
 import type { Exchange, RegistryRequest } from './exchange.js';
@@ -93,14 +93,14 @@ export class RegistryExchange implements Exchange {
     const failed = { aim, host: this.#options.endpoint.host, timeoutMs: this.#options.timeoutMs };
     try {
       const { server, endpoint, signal } = this.#options;
-      const base = await server.url(signal);
+      const base = await orAborted(server.url(signal), request.signal);
       const wanted = {
         registry: { url: base, isInsecure: endpoint.isInsecure, unverifiedHost: server.unverifiedHost },
         scopes: request.scopes,
       };
       const url = toUrl(request.target, base);
       const isOwn = url.origin === base.origin;
-      let authorization = isOwn ? await this.#authorizer.before(wanted) : undefined;
+      let authorization = isOwn ? await orAborted(this.#authorizer.before(wanted), request.signal) : undefined;
       for (let refusals = 0; ;) {
         const answer = await this.#ask(url, request, authorization);
         if (answer.status !== 401 || !isOwn || request.accept.includes(401)) {
@@ -110,7 +110,7 @@ export class RegistryExchange implements Exchange {
         const challenges = answer.url.origin === url.origin ? parseChallenges(answer.headers('www-authenticate')) : [];
         const error = await answer.toError();
         if (authorization !== undefined) refusals++;
-        const next = refusals > 1 ? undefined : await this.#authorizer.after(challenges, authorization, wanted);
+        const next = refusals > 1 ? undefined : await orAborted(this.#authorizer.after(challenges, authorization, wanted), request.signal);
         if (next === undefined || !this.#isWorthTrying(next, authorization))
           throw this.#refused(error, authorization, challenges.length > 0);
         authorization = next;

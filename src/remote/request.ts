@@ -25,7 +25,7 @@ export interface GetRequest {
  */
 export async function get(url: URL, { headers, env, signal }: GetRequest): Promise<IncomingMessage> {
   const proxy = proxyFor(url, env);
-  const limited = AbortSignal.any([signal, AbortSignal.timeout(CONNECT_TIMEOUT_MS)]);
+  const limited = withinTime(CONNECT_TIMEOUT_MS, [signal]);
   const isForwarded = proxy !== undefined && url.protocol === 'http:';
   const isSecure = [url, proxy].some((each) => each?.protocol === 'https:');
   const opening = { ca: isSecure ? trustedAuthorities(env) : undefined, signal: limited };
@@ -105,6 +105,13 @@ async function settled(socket: Socket, event: string, signal: AbortSignal): Prom
     socket.on('error', () => undefined).destroy();
     throw signal.reason instanceof DOMException && signal.reason.name === 'TimeoutError' ? timeout() : error;
   }
+}
+
+/** A listener of its own keeps the time limit: Node 20 may collect one that is known to `any` alone, and it would never come. */
+export function withinTime(limitMs: number, signals: readonly AbortSignal[]): AbortSignal {
+  const limit = AbortSignal.timeout(limitMs);
+  limit.addEventListener('abort', () => undefined);
+  return AbortSignal.any([limit, ...signals]);
 }
 
 function timeout(): Error {

@@ -226,6 +226,8 @@ describe('tsbuild build', () => {
     [[], undefined],
     [['--pull'], 'always'],
     [['--pull=newer'], 'newer'],
+    [['--pull', 'newer'], 'newer'],
+    [['--pull', 'never', '--no-cache'], 'never'],
     [['--pull=false'], 'missing'],
     [['--pull=never', '--pull'], 'always'],
   ])('takes %j', async (args, policy) => {

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { join } from 'node:path';
+import { Readable, type Writable } from 'node:stream';
 import { serve, type Authority, type WebServer } from './web.js';
 
 /** One request, and what it is about. */
@@ -80,7 +81,10 @@ export class BrokenRegistry implements AsyncDisposable {
     }
     const bytes = kind === 'base' ? Buffer.from('{}') : this.#find(call);
     if (bytes === undefined) return refuse(call, 404, kind === 'manifest' ? 'MANIFEST_UNKNOWN' : 'BLOB_UNKNOWN');
-    response.writeHead(200, { 'content-type': kind === 'manifest' ? typeOf(bytes) : 'application/octet-stream', 'content-length': bytes.length });
+    response.writeHead(200, {
+      'content-type': kind === 'manifest' ? typeOf(bytes) : 'application/octet-stream',
+      'content-length': bytes.length,
+    });
     response.end(method === 'HEAD' ? undefined : bytes);
   }
 
@@ -124,7 +128,12 @@ function typeOf(bytes: Buffer): string {
 }
 
 /** Says no as registries do. */
-export function refuse({ request, response }: Pick<Call, 'request' | 'response'>, status: number, code: string, headers: Record<string, string> = {}): void {
+export function refuse(
+  { request, response }: Pick<Call, 'request' | 'response'>,
+  status: number,
+  code: string,
+  headers: Record<string, string> = {},
+): void {
   request.resume();
   const errors = [{ code, message: `the registry's own words about ${code}` }];
   response.writeHead(status, { 'content-type': 'application/json', ...headers }).end(JSON.stringify({ errors }));
@@ -142,5 +151,51 @@ export function on(kind: Call['kind'] | `${'GET' | 'HEAD' | 'PUT' | 'POST'} ${Ca
 
 /** The first of several faults that has something to do. */
 export function either(...faults: readonly Fault[]): Fault {
-  return (call) => faults.every((fault) => fault(call) === false) ? false : undefined;
+  return (call) => (faults.every((fault) => fault(call) === false) ? false : undefined);
+}
+
+/** A web page, as portals have it. */
+export const page =
+  (status: number): Fault =>
+  (call) =>
+    send(call, status, 'text/html; charset=utf-8', '<!DOCTYPE html><html><body>Welcome to the portal</body></html>');
+
+/** Refuses, in words of its own. */
+export const no =
+  (status: number, code: string, headers?: Record<string, string>): Fault =>
+  (call) =>
+    refuse(call, status, code, headers);
+
+/** To the same address, when none is given. */
+export const redirect =
+  (location?: string): Fault =>
+  ({ response, url }) =>
+    response.writeHead(307, { location: location ?? url.pathname }).end();
+
+/** Takes the request, and says nothing. */
+export const hang: Fault = () => undefined;
+
+/** Of a registry that wants a password. */
+export const BASIC = { 'www-authenticate': 'Basic realm="x"' };
+export const OCI_MANIFEST = 'application/vnd.oci.image.manifest.v1+json';
+
+/** What is asked for; of a digest of zeros, what the tag leads to. */
+export function rootOf({ registry, reference }: Call): Buffer {
+  const digest = reference.includes(':') && !/^sha256:0+$/.test(reference) ? reference : registry.root;
+  return readFileSync(join(registry.layout, 'blobs', digest.replace(':', '/')));
+}
+
+/** The first bytes of what is asked for, and then something else. */
+export function part(call: Call, then: () => void): void {
+  const bytes = rootOf(call);
+  call.response.writeHead(200, { 'content-length': bytes.length, 'content-type': OCI_MANIFEST });
+  call.response.write(bytes.subarray(0, 20), then);
+}
+
+/** Goes on for as long as somebody takes it. */
+export function flood(stream: Writable | null, text: string): void {
+  const endless = function* (): Generator<string> {
+    for (;;) yield text;
+  };
+  if (stream !== null) Readable.from(endless()).pipe(stream);
 }

@@ -67,7 +67,10 @@ export function makeMisnamed(authority: Authority): Authority {
   return signAnew(authority, { name: 'misnamed', days: 2, san: 'DNS:registry.example' });
 }
 
-function signAnew({ ca }: Authority, { name, days, san }: { readonly name: string; readonly days: number; readonly san: string }): Authority {
+function signAnew(
+  { ca }: Authority,
+  { name, days, san }: { readonly name: string; readonly days: number; readonly san: string },
+): Authority {
   const at = (file: string): string => join(dirname(ca), `${name}.${file}`);
   writeFileSync(at('san'), `subjectAltName=${san}\n`);
   openssl('req', ...NEW_KEY.ES256, '-nodes', '-subj', `/CN=${name}`, '-keyout', at('key'), '-out', at('csr'));

@@ -74,6 +74,7 @@ describe('WWW-Authenticate', () => {
     'Basic realm="'.repeat(5000),
     'a '.repeat(20_000),
     '='.repeat(20_000),
+    `Bearer ${'a'.repeat(20_000)}"`,
   ])('of nonsense, however long, is read at once (%#)', (header) => {
     const startedMs = performance.now();
     parseChallenges([header]);

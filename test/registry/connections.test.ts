@@ -1,9 +1,9 @@
 import { once } from 'node:events';
 import { createServer as createHttpServer } from 'node:http';
-import { createServer, type AddressInfo, type Server } from 'node:net';
+import { createServer, type AddressInfo, type Server, type Socket } from 'node:net';
 import { afterAll, describe, expect, it } from 'vitest';
 import { digestOf } from '../../src/oci/digest.js';
-import { connectRegistries, sayingOf, sendJson, startScripted } from '../helpers/scripted-registry.js';
+import { connectRegistries, sayingOf, sendError, sendJson, startScripted } from '../helpers/scripted-registry.js';
 
 const MANIFEST = { schemaVersion: 2, mediaType: 'application/vnd.oci.image.manifest.v1+json', config: {}, layers: [] };
 const DIGEST = digestOf('a blob');
@@ -18,14 +18,19 @@ async function listen(server: Server): Promise<number> {
 }
 
 /** Takes connections, and never says a word. */
-async function startSilent(): Promise<{ readonly host: string; readonly ended: Promise<unknown> }> {
-  let tell: () => void = () => undefined;
-  const ended = new Promise<void>((resolve) => {
-    tell = resolve;
+async function startSilent(): Promise<{ readonly host: string; readonly connected: Promise<{ readonly ended: Promise<unknown> }> }> {
+  const server = createServer();
+  const connected = once(server, 'connection').then((args) => {
+    const [socket] = args as [Socket];
+    return {
+      ended: once(
+        socket.on('error', () => undefined),
+        'close',
+      ),
+    };
   });
-  const server = createServer((socket) => socket.on('error', () => undefined).on('close', () => tell()));
   // Not an address that is taken for this machine: https alone is tried, by the connections that are kept.
-  return { host: `[::ffff:7f00:1]:${await listen(server)}`, ended };
+  return { host: `[::ffff:7f00:1]:${await listen(server)}`, connected };
 }
 
 describe('connections', () => {
@@ -35,19 +40,38 @@ describe('connections', () => {
     {
       await using client = connectRegistries({}, stop.signal);
       const failed = sayingOf(client.registries.repository({ domain: server.host, path: 'app' }).manifest('1'));
-      setTimeout(() => stop.abort(new Error('stopped')), 100);
+      await server.connected;
+      stop.abort(new Error('stopped'));
       expect(await failed).toBe('stopped');
     }
-    await server.ended;
+    await (
+      await server.connected
+    ).ended;
+  }, 10_000);
+
+  it('to a token service that says nothing do not hold up a request that is given up', async () => {
+    let tell: () => void = () => undefined;
+    const asked = new Promise<void>((resolve) => (tell = resolve));
+    await using server = await startScripted(({ target, headers }, response) => {
+      if (target.startsWith('/token')) tell();
+      else sendError(response, 401, 'UNAUTHORIZED', { 'www-authenticate': `Bearer realm="http://${headers.host}/token"` });
+    });
+    await using client = connectRegistries();
+    const stop = new AbortController();
+    const failed = sayingOf(client.registries.repository({ domain: server.host, path: 'app' }).manifest('1', stop.signal));
+    await asked;
+    stop.abort(new Error('stopped'));
+    expect(await failed).toBe('stopped');
   }, 10_000);
 
   it('end with the command, also for those who still wait', async () => {
     const server = await startSilent();
     const client = connectRegistries({ retries: 0 });
     const failed = sayingOf(client.registries.repository({ domain: server.host, path: 'app' }).manifest('1'));
-    setTimeout(() => void client[Symbol.asyncDispose](), 100);
+    const { ended } = await server.connected;
+    await client[Symbol.asyncDispose]();
     expect(await failed).not.toBe('');
-    await server.ended;
+    await ended;
     // Nobody opens another one after that.
     expect(await sayingOf(client.registries.repository({ domain: server.host, path: 'app' }).manifest('2'))).toContain('closed');
   }, 10_000);

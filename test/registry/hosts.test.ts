@@ -239,10 +239,18 @@ describe('endpoints', () => {
     expect(shown('b.example/good/app', { conf, use })).toEqual(['b.example/good/app']);
   });
 
+  it.each(['reg.example:99999/app', '127.999.0.1/app', '1.2.3.4.5/app', '[::::]:5000/app'])(
+    'are refused when they are no address: %s',
+    (name) => {
+      expect(() => ask(name)).toThrow('is no address of a registry');
+    },
+  );
+
   it.each([
     [{ insecureRegistries: ['http://a.example'] }, 'invalid registry host "http://a.example"'],
     [{ insecureRegistries: ['10.0.0.0/8'] }, 'invalid registry host "10.0.0.0/8"'],
     [{ mirrors: [{ host: 'a.example', mirror: 'user:secret@m.example' }] }, 'invalid mirror of "a.example": want'],
+    [{ mirrors: [{ host: 'a.example', mirror: 'm.example/a/../b' }] }, 'invalid mirror of "a.example": want'],
   ] satisfies [RegistryOptions, string][])('are refused for %j', (options, message) => {
     expect(() => ask('a', { options })).toThrow(message);
   });

@@ -30,6 +30,15 @@ describe('a list', () => {
     expect((await tagsOf((_, response) => sendJson(response, 200, { name: 'app', tags: null }))).tags).toEqual([]);
   });
 
+  it('is asked for again where a page breaks off', async () => {
+    let count = 0;
+    const { tags } = await tagsOf((_, response) => {
+      if (++count > 1) return sendJson(response, 200, { tags: ['1'] });
+      response.writeHead(200, { 'content-length': '20' }).write('{"tags":', () => response.destroy());
+    });
+    expect(tags).toEqual(['1']);
+  });
+
   it('can be left early', async () => {
     await using server = await startScripted((_, response) =>
       sendJson(response, 200, { tags: ['1', '2'] }, { link: '<?last=2>; rel="next"' }),

@@ -6,6 +6,7 @@ import { afterAll, describe, expect, it } from 'vitest';
 import { digestOf } from '../../src/oci/digest.js';
 import { Limit } from '../../src/registry/limit.js';
 import { TlsReader } from '../../src/registry/tls.js';
+import { toBasic } from '../../src/remote/request.js';
 import { missingProgram, scratchDir } from '../helpers/cli.js';
 import { connectRegistries, sayingOf, sendError, sendJson, startScripted, type Script } from '../helpers/scripted-registry.js';
 import { freePort, makeAuthority, startProxy } from '../helpers/web.js';
@@ -123,6 +124,11 @@ describe.skipIf(missing !== undefined)('a proxy', () => {
     expect(client.lines.join('\n')).not.toContain('secret');
   });
 
+  it('may have a password with a percent sign, escaped or not', () => {
+    const { username, password } = new URL('http://a%40b:100%@proxy.example');
+    expect(toBasic(username, password)).toBe(`Basic ${Buffer.from('a@b:100%').toString('base64')}`);
+  });
+
   it('that wants another password is told apart from the registry', async () => {
     using dir = scratchDir('tsbuild-proxy-');
     await using proxy = await startProxy(dir.path, 'ann:secret');
@@ -131,6 +137,25 @@ describe.skipIf(missing !== undefined)('a proxy', () => {
     const said = await sayingOf(client.registries.repository({ domain: '0.0.0.0:1', path: 'app' }).resolve('1'));
     expect(said).toContain(`the proxy 127.0.0.1:${proxy.port}`);
     expect(said).not.toContain('guess');
+  });
+});
+
+describe('a registry behind a proxy that ends TLS', () => {
+  it('may call itself http, and is not read round and round for that', async () => {
+    await using server = await startScripted(
+      ({ target, headers }, response) =>
+        sendJson(response, 200, { tags: ['1'] }, { link: `<http://${headers.host}${target.replace('?n=1000', '?last=1')}>; rel="next"` }),
+      authority,
+    );
+    await using client = connectRegistries({ env: { SSL_CERT_FILE: authority.ca } });
+    const tags: string[] = [];
+    const read = async (): Promise<void> => {
+      for await (const tag of client.registries.repository({ domain: server.host, path: 'app' }).tags()) {
+        if (tags.push(tag) > 5) throw new Error('it goes round');
+      }
+    };
+    await expect(read()).rejects.toThrow('a page that it gave before');
+    expect(tags).toEqual(['1', '1']);
   });
 });
 
@@ -196,6 +221,21 @@ describe('mirrors', () => {
       chunks.push(chunk);
     expect(Buffer.concat(chunks).toString()).toBe('layer');
     expect(origin.asked[0]?.headers.range).toBe('bytes=2-');
+  });
+
+  it('that delivered other bytes than were asked for are not asked again', async () => {
+    await using mirror = await startScripted((_, response) => void response.writeHead(200, { 'content-length': 5 }).end('liars'));
+    await using origin = await startScripted((_, response) => void response.writeHead(200, { 'content-length': 5 }).end('layer'));
+    await using client = connectRegistries({ mirrors: [{ host: origin.host, mirror: mirror.host }] });
+    const repository = client.registries.repository({ domain: origin.host, path: 'app' });
+    const read = async (): Promise<string> => {
+      const chunks: Buffer[] = [];
+      for await (const chunk of repository.download({ descriptor })) chunks.push(chunk);
+      return Buffer.concat(chunks).toString();
+    };
+    await expect(read()).rejects.toThrow('its bytes have digest');
+    expect(await read()).toBe('layer');
+    expect(mirror.asked).toHaveLength(1);
   });
 
   it('are never written to', async () => {
@@ -266,6 +306,10 @@ describe('certs.d', () => {
     const [one, other] = ['one.example', 'other.example'].map((name) => reader.settingsFor(name, { isVerified: true }));
     expect(one?.secureContext).toBe(other?.secureContext);
     expect(one?.secureContext).not.toBe(own.secureContext);
+    // A host that a redirect may name.
+    const inner = new TlsReader({ env: {} }, [at('second', host)]);
+    const [up, any] = ['..', 'one.example'].map((name) => inner.settingsFor(name, { isVerified: true }));
+    expect(up?.secureContext).toBe(any?.secureContext);
   });
 
   it.each<[string, Record<string, string>, string]>([

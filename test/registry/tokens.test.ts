@@ -275,6 +275,8 @@ describe('the address of a token service', () => {
     ['https://127.0.0.1/token', own, 'private network'],
     ['https://localhost/token', own, 'private network'],
     ['https://a.localhost/token', own, 'private network'],
+    ['https://localhost./token', own, 'private network'],
+    ['https://a.localhost./token', own, 'private network'],
     ['https://10.1.2.3/token', own, 'private network'],
     ['https://172.16.0.1/token', own, 'private network'],
     ['https://192.168.1.1/token', own, 'private network'],
