@@ -93,8 +93,11 @@ export function withBareValues(args: readonly string[]): string[] {
     const row = BARE_VALUES.get(arg);
     const next = args[at + 1] ?? '';
     if (arg === '--') return [...joined, ...args.slice(at)];
-    if (row === undefined) joined.push(arg);
-    else if (row.words?.includes(next) === true) {
+    if (row === undefined) {
+      joined.push(arg);
+      // The value of another flag is that, whatever it looks like.
+      if (OWN_VALUES.has(arg) && at + 1 < args.length) joined.push(args[++at] ?? '');
+    } else if (row.words?.includes(next) === true) {
       joined.push(`${arg}=${next}`);
       at++;
     } else joined.push(`${arg}=${row.bare ?? ''}`);
