@@ -130,7 +130,8 @@ export class Connections implements AsyncDisposable {
     const { tls, timeoutMs, env } = this.#options;
     const isSecure = url.protocol === 'https:';
     return {
-      ca: isSecure || proxyFor(url, env)?.protocol === 'https:' ? tls.authorities : undefined,
+      // For a proxy that speaks TLS: the server has settings of its own.
+      ca: proxyFor(url, env)?.protocol === 'https:' ? tls.authorities : undefined,
       ...(isSecure ? { tls: tls.settingsFor(url.host, { isVerified }) } : {}),
       signal: withinTime(Math.min(timeoutMs, MAX_CONNECT_MS), signal === undefined ? [this.#end.signal] : [signal, this.#end.signal]),
     };
