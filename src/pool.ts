@@ -30,6 +30,7 @@ interface Waiting {
   readonly name: JobName;
   readonly args: unknown;
   readonly waits: boolean;
+  readonly sizeBytes: number;
   readonly resolve: (result: unknown) => void;
   readonly reject: (error: unknown) => void;
 }
@@ -45,6 +46,8 @@ export interface RunOptions {
   readonly inline?: boolean;
   /** It spends its time waiting, for a network say: its thread may do other jobs beside it. */
   readonly waits?: boolean;
+  /** What it goes through, for an even share of the threads. */
+  readonly sizeBytes?: number;
 }
 
 /**
@@ -58,14 +61,15 @@ export class JobPool implements Disposable {
   #lastId = 0;
   #closed: Error | undefined;
 
-  run<N extends JobName>(name: N, args: JobArgs<N>, { inline = false, waits = false }: RunOptions = {}): Promise<JobResult<N>> {
+  run<N extends JobName>(name: N, args: JobArgs<N>, options: RunOptions = {}): Promise<JobResult<N>> {
+    const { inline = false, waits = false, sizeBytes = 0 } = options;
     if (inline && this.#closed === undefined) return callJob(name, args);
     return new Promise((resolve, reject) => {
       if (this.#closed !== undefined) {
         reject(this.#closed);
         return;
       }
-      this.#queue.push({ name, args, waits, resolve: resolve as (result: unknown) => void, reject });
+      this.#queue.push({ name, args, waits, sizeBytes, resolve: resolve as (result: unknown) => void, reject });
       this.#dispatch();
     });
   }
@@ -113,7 +117,9 @@ export class JobPool implements Disposable {
 
   /** One that is idle, else a new one, else the one with the fewest jobs of those that only wait. */
   #chooseThread(job: Waiting): Thread | undefined {
-    const [best] = this.#threads.filter((thread) => hasRoom(thread, job)).toSorted((a, b) => a.jobs.size - b.jobs.size);
+    const [best] = this.#threads
+      .filter((thread) => hasRoom(thread, job))
+      .toSorted((a, b) => a.jobs.size - b.jobs.size || loadOf(a) - loadOf(b));
     return best?.jobs.size === 0 || this.#threads.length >= this.#limit ? best : this.#start();
   }
 
@@ -154,6 +160,10 @@ export class JobPool implements Disposable {
 /** Jobs that wait leave room for one that does not, always. */
 function hasRoom({ jobs }: Thread, { waits }: Waiting): boolean {
   return [...jobs.values()].every((job) => job.waits) && (!waits || jobs.size < MAX_JOBS_THAT_WAIT);
+}
+
+function loadOf({ jobs }: Thread): number {
+  return [...jobs.values()].reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
 }
 
 function toError({ message, stack, code, cause, build }: PlainError): Error {

@@ -36,6 +36,17 @@ async function openPool(dir = bundled): Promise<Pool.JobPool> {
   return new JobPool();
 }
 
+/** A pool whose threads are this program. */
+function poolOf(program: string): Promise<Pool.JobPool> {
+  const dir = place();
+  mkdirSync(dir);
+  copyFileSync(join(bundled, 'pool.js'), join(dir, 'pool.js'));
+  copyFileSync(join(bundled, 'package.json'), join(dir, 'package.json'));
+  symlinkSync(join(bundled, 'node_modules'), join(dir, 'node_modules'));
+  writeFileSync(join(dir, 'worker.js'), `import { parentPort } from 'node:worker_threads';\n${program}`);
+  return openPool(dir);
+}
+
 let count = 0;
 function place(): string {
   return join(scratch, String(count++));
@@ -184,6 +195,17 @@ describe('jobs that wait', () => {
     await Promise.all(coming.map(({ done }) => done));
     for (const { dir } of coming) expect(readFileSync(join(dir, 'etc/passwd'), 'utf8')).toBe('root');
   });
+
+  test.skipIf(availableParallelism() === 1)('share the threads evenly by what they go through', async () => {
+    using pool = await poolOf(
+      `import { threadId } from 'node:worker_threads';
+      parentPort.on('message', ({ id }) => setTimeout(() => parentPort.postMessage({ id, ok: true, result: threadId }), 500));`,
+    );
+    const sizes = [100, ...Array.from({ length: availableParallelism() - 1 }, () => 60), 30];
+    const threads = await Promise.all(sizes.map((sizeBytes) => pool.run('copyToLayer', copyJob(), { waits: true, sizeBytes })));
+    expect(threads.slice(1, -1)).toContain(threads.at(-1));
+    expect(threads.at(-1)).not.toBe(threads[0]);
+  });
 });
 
 describe('close', () => {
@@ -215,17 +237,6 @@ describe('close', () => {
 });
 
 describe('a thread that dies', () => {
-  /** A pool whose threads are this program. */
-  function poolOf(program: string): Promise<Pool.JobPool> {
-    const dir = place();
-    mkdirSync(dir);
-    copyFileSync(join(bundled, 'pool.js'), join(dir, 'pool.js'));
-    copyFileSync(join(bundled, 'package.json'), join(dir, 'package.json'));
-    symlinkSync(join(bundled, 'node_modules'), join(dir, 'node_modules'));
-    writeFileSync(join(dir, 'worker.js'), `import { parentPort } from 'node:worker_threads';\n${program}`);
-    return openPool(dir);
-  }
-
   const rows = [
     { title: 'exits', program: `parentPort.on('message', () => process.exit(3));`, message: /^a thread ended with status 3$/ },
     { title: 'throws', program: `parentPort.on('message', () => { throw new Error('oops'); });`, message: /^oops$/ },
