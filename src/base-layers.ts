@@ -1,10 +1,11 @@
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { BuildError } from './base/errors.js';
+import { beginAnew } from './begin-anew.js';
 import type { Layer } from './image/image.js';
 import type { LayerBlob } from './layer-blobs.js';
 import { shortDigest } from './oci/digest.js';
-import type { JobPool } from './pool.js';
+import type { JobPool, RunOptions } from './pool.js';
 import type { GrowingBlob, RemoteBlobs } from './remote-blobs.js';
 import { openLayerIndex } from './snapshot/layer-index.js';
 import type { LayerDir, LayerIndex, ViewLayer } from './snapshot/root-view.js';
@@ -53,7 +54,7 @@ export class BaseLayers implements AsyncDisposable {
   }
 
   #once(id: string, make: () => Promise<ViewLayer>): Promise<ViewLayer> {
-    const view = this.#views.get(id) ?? make();
+    const view = this.#views.get(id) ?? beginAnew(make);
     this.#views.set(id, view);
     return view;
   }
@@ -64,7 +65,7 @@ export class BaseLayers implements AsyncDisposable {
     await using temp = await this.#store.tempDir();
     const dir = join(temp.path, 'layer');
     const growing = this.#follow(layer);
-    const job = this.#pool.run('extractToDirectory', { ...this.#toJob(layer, growing), dir }, { waits: growing !== undefined });
+    const job = this.#pool.run('extractToDirectory', { ...this.#toJob(layer, growing), dir }, jobOptions(layer, growing));
     const { implied, warnings } = await judged(job, growing);
     for (const warning of warnings) this.#warn(`layer ${shortDigest(layer.descriptor.digest)}: ${warning}`);
     // Awaited here: the temporary directory goes when the function returns.
@@ -87,7 +88,7 @@ export class BaseLayers implements AsyncDisposable {
     const isWanted = origin === undefined || this.#store.hasBlob(layer.descriptor) || this.#blobs.isComing(layer.descriptor);
     if (!isWanted) return (await import('./streamed-index.js')).streamIndex(layer, { blobs: this.#blobs, origin, keptAt });
     const growing = this.#follow(layer);
-    const job = this.#pool.run('indexLayer', { ...this.#toJob(layer, growing), keptAt }, { waits: growing !== undefined });
+    const job = this.#pool.run('indexLayer', { ...this.#toJob(layer, growing), keptAt }, jobOptions(layer, growing));
     return judged(job, growing);
   }
 
@@ -102,6 +103,10 @@ export class BaseLayers implements AsyncDisposable {
     const { path, finalPath, state } = growing;
     return { ...layer, growing: { path, finalPath, state } };
   }
+}
+
+function jobOptions({ descriptor }: Layer, growing: GrowingBlob | undefined): RunOptions {
+  return { waits: growing !== undefined, sizeBytes: descriptor.size };
 }
 
 /**

@@ -2,6 +2,7 @@ import { Disposals } from './base/disposal.js';
 import { Bases } from './bases.js';
 import type { BuildPush } from './build-push.js';
 import { DEFAULT_MAX_BYTES } from './contexts.js';
+import { restrictCredentials } from './credential-hosts.js';
 import { FetchInputs } from './fetch-inputs.js';
 import { LazyRegistries } from './lazy-registries.js';
 import type { BuildOptions } from './options.js';
@@ -70,7 +71,8 @@ async function open(
     }),
   );
   const transfers = new Transfers((event) => progress.emit(event));
-  const reach = withInsecureHosts(options.registry ?? {}, destinations);
+  const domains = destinations.flatMap(({ targets }) => targets.map(({ domain }) => domain));
+  const reach = restrictCredentials(withInsecureHosts(options.registry ?? {}, destinations), domains);
   const debug = options.onDebug === undefined ? {} : { debug: options.onDebug };
   const registries = held.use(new LazyRegistries({ options: reach, warn, ...debug, signal }));
   const { jobs } = reach;

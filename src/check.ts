@@ -2,6 +2,7 @@ import { tmpdir } from 'node:os';
 import { BuildError } from './base/errors.js';
 import { parseIgnore } from './context/dockerignore.js';
 import { Contexts, type MainContext } from './contexts.js';
+import { pushedDomains, restrictCredentials } from './credential-hosts.js';
 import { readImage } from './image/read.js';
 import { warningsAbove } from './lint/above.js';
 import { lintDockerfile } from './lint/lint.js';
@@ -129,7 +130,8 @@ interface PlannedAll {
 async function planAll(dockerfile: Dockerfile, options: BuildOptions): Promise<PlannedAll> {
   const known = new Map<string, ImageConfig>();
   const all = new Map<string, ImageConfig>();
-  await using remote = new RemoteConfigs(options.registry ?? {}, options.signal ?? new AbortController().signal);
+  const reach = restrictCredentials(options.registry ?? {}, pushedDomains(options));
+  await using remote = new RemoteConfigs(reach, options.signal ?? new AbortController().signal);
   try {
     await plan(options.target === undefined ? withNeedOfAll(dockerfile) : dockerfile, { options, remote, known, all });
     return { bases: known };

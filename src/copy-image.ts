@@ -4,7 +4,7 @@ import { setFlagsFromString } from 'node:v8';
 import { BuildError, errnoOf } from './base/errors.js';
 import { withCopyCredentials } from './credential-hosts.js';
 import { readImage } from './image/read.js';
-import { isImageConfig, readConfig, readGraph, type ImageGraph } from './image-graph.js';
+import { isImageConfig, readConfig, readGraph, withForeignLayers, type ImageGraph } from './image-graph.js';
 import { openSource, type ImageSource } from './image-sources.js';
 import { formatReference, parseReference, type Reference } from './oci/reference.js';
 import { hostPlatform } from './oci/platform.js';
@@ -39,7 +39,8 @@ export async function copyImage(options: CopyOptions): Promise<MovedImage> {
   // Nothing may be collected as garbage while it is read, or before it is referred to.
   using _lease = from.kind === 'store' || to.kind === 'store' ? (await session.store()).lease() : undefined;
   const source = await openSource(from, { session, workStore: () => work.get() });
-  const graph = await readGraph(source, platformsFor(to, source, options.platforms));
+  const all = await readGraph(source, platformsFor(to, source, options.platforms));
+  const graph = to.kind === 'store' ? withForeignLayers(all) : all;
   await write(to, { from: from.kind, source, graph, session, work });
   return { name: formatLocation(to), descriptor: graph.root };
 }

@@ -1,4 +1,5 @@
 import { BuildError } from './base/errors.js';
+import { restrictCredentials } from './credential-hosts.js';
 import { encodeIndex } from './image/index.js';
 import { isImageConfig, readConfig, readGraph, type ImageGraph, type ManifestBytes } from './image-graph.js';
 import { openRegistrySource, type ImageSource } from './image-sources.js';
@@ -23,7 +24,11 @@ export async function createIndex(options: IndexOptions): Promise<MovedImage[]> 
   const digested = targets.find((target) => target.digest !== undefined);
   if (digested !== undefined) throw new BuildError('usage', `invalid --tag "${familiarName(digested)}": a digest cannot be chosen`);
   if (options.images.length === 0) throw new BuildError('usage', 'no image is given to make an index of');
-  await using session = new TransportSession(options);
+  const registry = restrictCredentials(
+    options.registry ?? {},
+    targets.map(({ domain }) => domain),
+  );
+  await using session = new TransportSession({ ...options, registry });
   const parts = await Promise.all(options.images.map((text) => readPart(text, session)));
   const entries = joinEntries(parts);
   const index = encodeIndex({ schemaVersion: 2, mediaType: MediaType.ociIndex, manifests: entries });

@@ -92,8 +92,18 @@ class GraphReader {
 }
 
 /** Layers of Windows that registries may not hand out, and do not have (image-spec, layer.md#non-distributable-layers). */
-export function isForeign({ mediaType }: Descriptor): boolean {
+function isForeign({ mediaType }: Descriptor): boolean {
   return /\.(?:foreign|nondistributable)\./.test(mediaType);
+}
+
+/**
+ * The same, with the layers that registries may do without: for a place that keeps images whole. Some registries have them; that the others do not
+ * is found out when they are asked.
+ */
+export function withForeignLayers(graph: ImageGraph): ImageGraph {
+  const blobs = new Map(graph.blobs.map((blob) => [blob.digest, blob]));
+  for (const { manifest } of graph.images) for (const layer of manifest.layers) if (isForeign(layer)) blobs.set(layer.digest, layer);
+  return { ...graph, blobs: [...blobs.values()] };
 }
 
 async function readChild(source: ManifestSource, descriptor: Descriptor): Promise<ManifestBytes> {

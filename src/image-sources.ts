@@ -1,5 +1,6 @@
 import { createReadStream } from 'node:fs';
 import { BuildError } from './base/errors.js';
+import { beginAnew } from './begin-anew.js';
 import { findImage } from './image/find.js';
 import { importArchive, type LoadedImage } from './image/load.js';
 import { validateImage, type BlobPlace } from './image/validate.js';
@@ -87,7 +88,7 @@ export async function openRegistrySource(reference: Reference, session: Transpor
       if (known?.store.hasBlob(descriptor) === true) return known.store.readBlob(descriptor, MAX_MANIFEST_BYTES);
       return (await repository.manifest(descriptor.digest, signal)).bytes;
     },
-    readBlob: (descriptor, maxBytes) => collect(read(descriptor, 0), { descriptor, maxBytes, name }),
+    readBlob: (descriptor, maxBytes) => beginAnew(() => collect(read(descriptor, 0), { descriptor, maxBytes, name })),
     open: read,
     async bring(graph, store) {
       const { signal: stop } = session;

@@ -18,7 +18,7 @@ export async function main(args: readonly string[]): Promise<boolean> {
   }
   const debug = args.includes('-D') || args.includes('--debug');
   // A password in the arguments is in the list of processes, for every user, until the title takes their place.
-  if (args.some((arg) => /^(?:--creds|--password|-p)/.test(arg))) process.title = 'tsbuild';
+  if (args.some((arg) => /^(?:--(?:src-|dest-)?creds|--password|-p)/.test(arg))) process.title = 'tsbuild';
   const stop = new AbortController();
   const caught = catchSignals(stop);
   const output = watchOutput(stop);

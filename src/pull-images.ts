@@ -1,5 +1,5 @@
 import { BuildError } from './base/errors.js';
-import { chooseChild, isForeign, isImageConfig, readGraph, type ImageGraph } from './image-graph.js';
+import { chooseChild, isImageConfig, readGraph, withForeignLayers, type ImageGraph } from './image-graph.js';
 import { openRegistrySource, putManifests, type ImageSource } from './image-sources.js';
 import { extractLayers } from './pull-layers.js';
 import { formatPlatform, hostPlatform, matchesPlatform } from './oci/platform.js';
@@ -41,7 +41,7 @@ interface Pull {
 async function pull(reference: Reference, { session, store, options }: Pull): Promise<MovedImage> {
   const name = nameInStore(reference);
   const source = await openRegistrySource(reference, session, { store, root: await store.find(name) });
-  const graphs = await wantedGraphs(source, options);
+  const graphs = (await wantedGraphs(source, options)).map(withForeignLayers);
   await bringGraphs(graphs, { source, reference, session, store, options });
   // The index itself is named, whatever of it is here.
   await store.putBlob(source.root.bytes, source.root.descriptor.mediaType);
@@ -83,7 +83,6 @@ async function bringGraphs(graphs: readonly ImageGraph[], { source, reference, s
   // What BuildKit adds about an image has a config too, but no layers.
   const runnable = configs.filter(({ config }) => config.os !== 'unknown');
   for (const { manifest, config } of runnable) checkLayerCount(manifest, config);
-  warnOfForeign(images, source, session);
   if (options.extract === true) await extractLayers(runnable, { blobs, store, session });
   await Promise.all(graphs.flatMap((graph) => graph.blobs).map((blob) => blobs.bring(blob)));
   for (const graph of graphs) await putManifests(graph, store);
@@ -97,15 +96,6 @@ function checkConfigSize({ config: { digest, size } }: Manifest, { name }: Image
 async function configOf(manifest: Manifest, { store, source }: Pick<Bring, 'store' | 'source'>): Promise<ImageConfig> {
   const bytes = await store.readBlob(manifest.config, MAX_CONFIG_BYTES);
   return parseImageConfig(bytes, { name: `config ${manifest.config.digest} of "${source.name}"` });
-}
-
-/** The rest can be pushed on; a build that needs the layer would ask the registry for it. */
-function warnOfForeign(images: ImageGraph['images'], { name }: ImageSource, { progress }: TransportSession): void {
-  const foreign = images.flatMap(({ manifest }) => manifest.layers).find(isForeign);
-  if (foreign === undefined) return;
-  progress.warn(
-    `"${name}" is not whole: layer ${foreign.digest} is to be had from elsewhere (${foreign.mediaType}): only registries are asked`,
-  );
 }
 
 /** It can be what is wanted: to look into it, or to push it elsewhere. */

@@ -1,5 +1,6 @@
 import { setMaxListeners } from 'node:events';
 import { BuildError } from './base/errors.js';
+import { beginAnew } from './begin-anew.js';
 import { Slots } from './base/slots.js';
 import { shortDigest, type Digest } from './oci/digest.js';
 import { familiarName, type Reference } from './oci/reference.js';
@@ -163,7 +164,7 @@ export class Pusher implements AsyncDisposable {
 
   #upload(place: Place, blob: PushBlob, lenders: readonly string[]): Promise<void> {
     return place.slots
-      .run(() => this.#move(place, blob, lenders))
+      .run(() => beginAnew(() => this.#move(place, blob, lenders)))
       .catch((error: unknown) => {
         // A registry that is away for a while, longer than its client has patience, is asked again at the end.
         if (this.#isEnding || !(error instanceof RegistryError && error.isPassing)) this.#fail(error);
@@ -202,12 +203,11 @@ export class Pusher implements AsyncDisposable {
     if (!(error instanceof BuildError) || error === this.#caller.reason) return error;
     const hasTags = this.#targets.some(({ tag }) => tag !== undefined);
     const state = this.#moved.length > 0 ? `already moved: ${this.#moved.join(', ')}` : 'no tag was moved';
+    const message = hasTags ? `${error.message} (${state})` : error.message;
     const mayPass = error instanceof RegistryError && error.isPassing;
     const hint = error.hint ?? (mayPass ? 'run the same command again: what has arrived is not sent again' : undefined);
-    return new BuildError(error.kind, hasTags ? `${error.message} (${state})` : error.message, {
-      cause: error,
-      ...(hint === undefined ? {} : { hint }),
-    });
+    const details = { cause: error, ...(hint === undefined ? {} : { hint }) };
+    return error instanceof RegistryError ? error.reworded(message, details) : new BuildError(error.kind, message, details);
   }
 
   #allPlaces(): readonly Place[] {

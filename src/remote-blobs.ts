@@ -3,6 +3,7 @@ import { closeSync, createReadStream, openSync, rmSync, writeSync } from 'node:f
 import { join } from 'node:path';
 import { Growth, readGrowing, type GrowingFile } from './base/growing-file.js';
 import { BuildError } from './base/errors.js';
+import { beginAnew, isLieOfMirror } from './begin-anew.js';
 import { DownloadLine, type LineTicket } from './download-line.js';
 import { hexOf, shortDigest, type Digest } from './oci/digest.js';
 import { MediaType, type Descriptor } from './oci/types.js';
@@ -98,18 +99,25 @@ export class RemoteBlobs implements AsyncDisposable {
    * @throws BuildError `registry` or `credentials`, `environment` when the store cannot be written, `input` when nobody has it; or the reason of the signal
    */
   async bring(descriptor: Descriptor): Promise<void> {
-    if (this.#store.hasBlob(descriptor)) return;
-    const { hurry, adopted } = this.#download(descriptor);
-    hurry();
-    await adopted;
+    await beginAnew(async () => {
+      if (this.#store.hasBlob(descriptor)) return;
+      const { hurry, adopted } = this.#download(descriptor);
+      hurry();
+      await adopted;
+    });
   }
 
   /** Begins to bring a blob that is needed later: after those that are waited for. */
   async bringLater(descriptor: Descriptor): Promise<void> {
-    if (!this.#store.hasBlob(descriptor)) await this.#download(descriptor).adopted;
+    await beginAnew(async () => {
+      if (!this.#store.hasBlob(descriptor)) await this.#download(descriptor).adopted;
+    });
   }
 
-  /** The blob while it comes, for a thread that does not wait for its end. It is not to be asked for when the store has it. */
+  /**
+   * The blob while it comes, for a thread that does not wait for its end. It is not to be asked for when the store has it. What was read of a
+   * mirror's lie cannot be taken back: see `beginAnew`, which is for the caller, also of `open`.
+   */
   follow(descriptor: Descriptor): GrowingBlob {
     const { hurry, adopted: _, ...blob } = this.#download(descriptor);
     hurry();
@@ -159,6 +167,7 @@ export class RemoteBlobs implements AsyncDisposable {
       // In this order: a reader that finds no file knows why.
       growth.end('failed');
       rmSync(path, { force: true });
+      if (isLieOfMirror(error)) this.#downloads.delete(descriptor.digest);
       throw error;
     });
     const adopted = finished.then(() => this.#store.adoptBlob(path, descriptor));

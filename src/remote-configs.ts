@@ -1,4 +1,5 @@
 import { BuildError } from './base/errors.js';
+import { readDownload } from './begin-anew.js';
 import { chooseChild } from './image-graph.js';
 import { LazyRegistries } from './lazy-registries.js';
 import { familiarName, type Reference } from './oci/reference.js';
@@ -53,8 +54,6 @@ export class RemoteConfigs implements AsyncDisposable {
 
   async #download(repository: Repository, descriptor: Descriptor): Promise<Buffer> {
     if (descriptor.size > MAX_CONFIG_BYTES) throw new BuildError('input', `config ${descriptor.digest} has ${descriptor.size} bytes`);
-    const chunks: Buffer[] = [];
-    for await (const chunk of repository.download({ descriptor, signal: this.#signal })) chunks.push(chunk);
-    return Buffer.concat(chunks);
+    return readDownload(repository, { descriptor, signal: this.#signal });
   }
 }

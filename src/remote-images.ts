@@ -5,6 +5,7 @@ import { familiarName, type Reference } from './oci/reference.js';
 import { MediaType, type Descriptor, type Manifest, type Platform } from './oci/types.js';
 import { MAX_CONFIG_BYTES, MAX_MANIFEST_BYTES, parseIndex, parseManifest } from './oci/validate.js';
 import { BuildError } from './base/errors.js';
+import { readDownload } from './begin-anew.js';
 import type { Repository } from './registry/repository.js';
 import type { RemoteBlobs } from './remote-blobs.js';
 import { isIndex } from './store/import.js';
@@ -102,9 +103,7 @@ async function fetchConfig(store: Store, { repository, manifest: { config }, sig
   if (config.size > MAX_CONFIG_BYTES) {
     throw new BuildError('input', `config ${config.digest} has ${config.size} bytes, want at most ${MAX_CONFIG_BYTES}`);
   }
-  const chunks: Buffer[] = [];
-  for await (const chunk of repository.download({ descriptor: config, signal })) chunks.push(chunk);
-  const bytes = Buffer.concat(chunks);
+  const bytes = await readDownload(repository, { descriptor: config, signal });
   if (digestOf(bytes) !== config.digest) throw new Error(`config ${config.digest} was not verified`);
   await store.putBlob(bytes, config.mediaType);
 }

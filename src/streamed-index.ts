@@ -1,4 +1,5 @@
 import { BuildError } from './base/errors.js';
+import { isLieOfMirror } from './begin-anew.js';
 import type { Layer } from './image/image.js';
 import { keepLayerIndex } from './kept-indexes.js';
 import { readLayerStream } from './layer-blobs.js';
@@ -22,13 +23,17 @@ export async function streamIndex(layer: Layer, { blobs, origin, keptAt }: Strea
   const { descriptor, diffId } = layer;
   const read = (): AsyncIterable<Buffer> =>
     readLayerStream(blobs.open(descriptor), { digest: descriptor.digest, diffId }, origin.reference);
-  try {
+  const make = async (): Promise<LayerIndex> => {
     const index = await readLayerIndex(read, `layer ${descriptor.digest}`);
     keepLayerIndex(keptAt, index);
     return index;
+  };
+  try {
+    return await make();
   } catch (error) {
     // The bytes may not have been those that the digest says: only their end tells.
-    if (error instanceof BuildError && error.kind === 'input') await blobs.bring(descriptor);
-    throw error;
+    if (!isLieOfMirror(error) && !(error instanceof BuildError && error.kind === 'input')) throw error;
+    await blobs.bring(descriptor);
+    return make();
   }
 }

@@ -1,7 +1,7 @@
 import type { EventSink } from './events.js';
 import type { Digest } from './oci/digest.js';
 import type { Descriptor, ImageConfig, ImageIndex, Manifest, Platform } from './oci/types.js';
-import type { RegistryOptions } from './registry/options.js';
+import type { RegistryOptions, UserPassword } from './registry/options.js';
 
 /** What all commands take that move images about. */
 export interface TransportOptions {
@@ -41,6 +41,9 @@ export interface CopyOptions extends TransportOptions {
   readonly destination: string;
   /** Of an index: one gives an image, several a smaller index. The default is all. */
   readonly platforms?: readonly Platform[];
+  /** For the registry of that side alone; `registry.credentials` is for the destination's, or the source's when the destination is in none. */
+  readonly sourceCredentials?: UserPassword;
+  readonly destinationCredentials?: UserPassword;
 }
 
 /** An image or index that has arrived. */

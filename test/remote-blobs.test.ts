@@ -7,6 +7,7 @@ import { BuildError } from '../src/base/errors.js';
 import type { BuildEvent } from '../src/events.js';
 import { digestOf } from '../src/oci/digest.js';
 import { MediaType, type Descriptor } from '../src/oci/types.js';
+import { WrongBytes } from '../src/registry/errors.js';
 import type { BlobDownload, Repository } from '../src/registry/repository.js';
 import { RemoteBlobs } from '../src/remote-blobs.js';
 import { Store } from '../src/store/store.js';
@@ -26,6 +27,7 @@ class PacedRepository {
   /** Digests in the order in which they were asked for. */
   readonly asked: string[] = [];
   failure: Error | undefined;
+  failsOnce = false;
   #credit = 0;
   #wake: (() => void)[] = [];
 
@@ -47,7 +49,9 @@ class PacedRepository {
     for (let place = 0; place < bytes.length; place += PIECE_BYTES) {
       while (this.#credit === 0) {
         signal?.throwIfAborted();
-        if (this.failure !== undefined) throw this.failure;
+        const { failure } = this;
+        if (this.failsOnce) this.failure = undefined;
+        if (failure !== undefined) throw failure;
         await new Promise<void>((resolve) => {
           this.#wake.push(resolve);
           signal?.addEventListener('abort', () => resolve());
@@ -170,6 +174,33 @@ describe('a blob of a registry', () => {
     expect(await follower).toMatchObject({ kind: 'internal' });
     expect([lab.store.hasBlob(blob), existsSync(growing.path)]).toEqual([false, false]);
     expect(lab.events.at(-1)).toMatchObject({ outcome: 'failed' });
+  });
+
+  it('that a mirror lied about comes anew, for those who wait and for those who ask again', async () => {
+    await using lab = await Lab.open();
+    const blob = lab.add(3);
+    const growing = lab.blobs.follow(blob);
+    const follower = collect(readGrowing(growing)).catch((error: unknown) => error);
+    const [brought, later] = [lab.blobs.bring(blob), lab.blobs.bringLater(blob)];
+    const lie = Object.assign(new WrongBytes('other bytes'), { isOfMirror: true });
+    Object.assign(lab.repository, { failure: lie, failsOnce: true });
+    lab.repository.send(1);
+    await expect(growing.finished).rejects.toBe(lie);
+    const again = lab.blobs.follow(blob);
+    lab.repository.send(3);
+    expect((await collect(readGrowing(again))).equals(lab.bytesOf(blob))).toBe(true);
+    await Promise.all([brought, later]);
+    expect(await follower).toMatchObject({ kind: 'internal' });
+    expect([lab.store.hasBlob(blob), lab.temporary(), lab.repository.asked.length]).toEqual([true, [], 2]);
+  });
+
+  it('that the registry itself is wrong about fails', async () => {
+    await using lab = await Lab.open();
+    const blob = lab.add(3);
+    lab.repository.failure = new WrongBytes('other bytes');
+    lab.repository.send(1);
+    await expect(lab.blobs.bring(blob)).rejects.toBe(lab.repository.failure);
+    expect(lab.repository.asked).toHaveLength(1);
   });
 
   it('that nobody has is missing', async () => {

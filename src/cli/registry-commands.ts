@@ -50,7 +50,11 @@ function addCopy(program: Command, context: CliContext): void {
     .command('cp <source> <destination>')
     .description('copy an image or index between registries, layouts, archives and the local store')
     .addHelpText('after', PLACES);
-  withFlags(command, [platformFlag('of an index: one copies its image, several an index of them (default: all)')]);
+  withFlags(command, [
+    platformFlag('of an index: one copies its image, several an index of them (default: all)'),
+    { syntax: '--src-creds <user:password>', help: 'for the registry of the source alone' },
+    { syntax: '--dest-creds <user:password>', help: 'for the registry of the destination alone; --creds is the same, where there is one' },
+  ]);
   withRegistryFlags(withRoot(command)).action(async (source: string, destination: string, flags: object) =>
     (await import('./commands/cp.js')).copyImage({ source, destination }, flags, context),
   );

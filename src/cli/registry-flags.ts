@@ -6,7 +6,10 @@ import type { FlagRow } from './flag-table.js';
 
 /** How registries are reached: of every command that talks to one. */
 export const REGISTRY_FLAGS: readonly FlagRow[] = [
-  { syntax: '--creds <user:password>', help: 'for registries (better: tsbuild login, which no list of processes shows)' },
+  {
+    syntax: '--creds <user:password>',
+    help: 'for the registry that is pushed to, else for all that are named (better: tsbuild login, which no list of processes shows)',
+  },
   { syntax: '--authfile <file>', help: 'credentials of registries, in place of all other files' },
   {
     syntax: '--tls-verify [bool]',
@@ -58,7 +61,7 @@ const UNITS_MS: ReadonlyMap<string, number> = new Map([
 export function toRegistryOptions(raw: RawRegistryFlags, env: Readonly<Record<string, string | undefined>>): RegistryOptions {
   return {
     env,
-    ...optional('credentials', raw.creds, parseCreds),
+    ...optional('credentials', raw.creds, (text) => parseCreds('--creds', text)),
     ...optional('authFile', raw.authfile, (text) => parsePath('--authfile', text)),
     ...optional('tlsVerify', raw.tlsVerify, parseTlsVerify),
     ...optional('certDir', raw.certDir, (text) => parsePath('--cert-dir', text)),
@@ -94,11 +97,11 @@ export function parsePullPolicy(value: string | boolean): PullPolicy {
   throw usage('--pull', text, `want always, missing, never, newer, true or false${didYouMean(text, Object.keys(PULL_WORDS))}`);
 }
 
-/** The password may have colons; the name may not. */
-function parseCreds(text: string): UserPassword {
+/** The password may have colons; the name may not. @throws BuildError `usage`, which does not repeat it */
+export function parseCreds(flag: string, text: string): UserPassword {
   const colon = text.indexOf(':');
   if (colon > 0 && colon < text.length - 1) return { username: text.slice(0, colon), password: text.slice(colon + 1) };
-  throw new BuildError('usage', `invalid --creds: the ${colon === 0 || text === '' ? 'name' : 'password'} is missing, want USER:PASSWORD`, {
+  throw new BuildError('usage', `invalid ${flag}: the ${colon === 0 || text === '' ? 'name' : 'password'} is missing, want USER:PASSWORD`, {
     hint: 'tsbuild login asks for a password, or reads it with --password-stdin',
   });
 }

@@ -1,6 +1,5 @@
-import { encodeIndex } from '../image/index.js';
 import { digestOf } from '../oci/digest.js';
-import { MediaType, type Descriptor, type ImageIndex, type Manifest } from '../oci/types.js';
+import { MediaType, type Descriptor, type Manifest } from '../oci/types.js';
 
 const DOCKER_TYPES: Readonly<Record<string, string>> = {
   [MediaType.ociConfig]: MediaType.dockerConfig,
@@ -9,7 +8,7 @@ const DOCKER_TYPES: Readonly<Record<string, string>> = {
   [MediaType.ociLayerZstd]: MediaType.dockerLayerZstd,
 };
 
-/** A manifest or index, and what refers to it. */
+/** A manifest, and what refers to it. */
 interface Encoded {
   readonly descriptor: Descriptor;
   readonly bytes: Buffer;
@@ -25,12 +24,6 @@ export function encodeDockerManifest(manifest: Manifest): Encoded {
   };
   const bytes = Buffer.from(JSON.stringify(converted));
   return { bytes, descriptor: { mediaType: MediaType.dockerManifest, digest: digestOf(bytes), size: bytes.length } };
-}
-
-/** A manifest list. @param manifests that the entries of the index shall lead to, in their order */
-export function encodeDockerIndex(index: ImageIndex, manifests: readonly { readonly descriptor: Descriptor }[]): Encoded {
-  const entries = index.manifests.map((entry, position) => ({ ...entry, ...manifests[position]?.descriptor }));
-  return encodeIndex({ ...index, mediaType: MediaType.dockerIndex, manifests: entries });
 }
 
 function toDocker(descriptor: Descriptor): Descriptor {

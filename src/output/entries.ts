@@ -91,7 +91,7 @@ export function toContent(image: ImageOrIndex, annotations: Annotations = {}): O
 export function toManifests({ descriptor, images, index }: ImageOrIndex, annotations: Annotations): OutputBlob[] {
   const manifests = images.map((image) => annotate(image, annotations));
   if (index === undefined) return manifests;
-  return [...manifests, Object.keys(annotations).length === 0 ? { descriptor } : annotateIndex(index, images, manifests)];
+  return [...manifests, Object.keys(annotations).length === 0 ? { descriptor } : encodeIndexOf(index, images, manifests)];
 }
 
 function annotate({ descriptor, manifest }: Image, annotations: Annotations): OutputBlob {
@@ -101,7 +101,12 @@ function annotate({ descriptor, manifest }: Image, annotations: Annotations): Ou
   return { descriptor: { mediaType: descriptor.mediaType, digest: digestOf(bytes), size: bytes.length }, bytes };
 }
 
-function annotateIndex(index: ImageIndex, images: readonly Image[], manifests: readonly OutputBlob[]): OutputBlob {
+/** The index with other manifests in place of its images' own. @param manifests one for each image, in their order; entries may have another */
+export function encodeIndexOf(
+  index: ImageIndex,
+  images: readonly Image[],
+  manifests: readonly Pick<OutputBlob, 'descriptor'>[],
+): Required<OutputBlob> {
   const newOf = new Map(images.map((image, position) => [image.descriptor.digest, manifests[position]?.descriptor]));
   return encodeIndex({ ...index, manifests: index.manifests.map((entry) => ({ ...entry, ...newOf.get(entry.digest) })) });
 }

@@ -2,8 +2,8 @@ import type { ImageOrIndex } from '../image/index.js';
 import { MediaType, type Descriptor } from '../oci/types.js';
 import { MAX_MANIFEST_BYTES } from '../oci/validate.js';
 import type { Store } from '../store/store.js';
-import { encodeDockerIndex, encodeDockerManifest } from './docker-types.js';
-import { contentOf, toManifests, type OutputBlob } from './entries.js';
+import { encodeDockerManifest } from './docker-types.js';
+import { contentOf, encodeIndexOf, toManifests, type OutputBlob } from './entries.js';
 import type { RegistryOutput } from './output.js';
 
 /** What a registry gets of an image or index. */
@@ -44,5 +44,5 @@ function dockerObstacle({ images }: ImageOrIndex, { annotations }: RegistryConte
 
 function toDockerManifests({ images, index }: ImageOrIndex): readonly OutputBlob[] {
   const manifests = images.map(({ manifest }) => encodeDockerManifest(manifest));
-  return index === undefined ? manifests : [...manifests, encodeDockerIndex(index, manifests)];
+  return index === undefined ? manifests : [...manifests, encodeIndexOf({ ...index, mediaType: MediaType.dockerIndex }, images, manifests)];
 }

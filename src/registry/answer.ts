@@ -1,6 +1,7 @@
 import type { Readable } from 'node:stream';
 import { formatBytes } from '../base/format.js';
 import { toShownUrl } from '../base/url.js';
+import { isWebPage, readWords, toLine } from './answer-words.js';
 import { drop, type HttpAnswer } from './connection.js';
 import { RegistryError } from './errors.js';
 import { explainFailure, rewordFailure } from './failures.js';
@@ -8,7 +9,6 @@ import type { RegistryResponse } from './exchange.js';
 import { formatDuration, isPassingStatus, MAX_RETRY_AFTER_MS, parseRetryAfter } from './retry.js';
 
 const MAX_ERROR_BYTES = 64 * 1024;
-const MAX_SHOWN_CHARACTERS = 400;
 
 interface AnswerContext {
   /** After redirects. */
@@ -136,56 +136,4 @@ function hintFor(answer: Answer, bytes: Buffer): string | undefined {
   if (status === 404) return 'check the name; a registry may say so of what these credentials may not see, too';
   if (status === 403) return 'the credentials may not do that; a registry may say so of what it does not have, too';
   return undefined;
-}
-
-/** Whether somebody answers who is no registry: a portal, a load balancer, a web site. */
-export function isWebPage(answer: Answer, bytes: Buffer): boolean {
-  return (
-    /^(text\/html|application\/xhtml\+xml)$/.test(answer.mediaType) ||
-    /^\s*<(!doctype|html|head|body)/i.test(bytes.toString('latin1', 0, 64))
-  );
-}
-
-function readWords(answer: Answer, bytes: Buffer, secrets: readonly string[] | undefined): { words: string; codes: readonly string[] } {
-  if (bytes.length === 0) return { words: '', codes: [] };
-  if (isWebPage(answer, bytes)) return { words: 'a web page', codes: [] };
-  const errors = parseErrors(bytes.toString('utf8'));
-  const codes = errors.flatMap(({ code }) => (code === undefined ? [] : [code]));
-  const text = errors.length > 0 ? errors.map(({ text: one }) => one).join('; ') : bytes.toString('utf8');
-  return { words: toLine(text, secrets), codes };
-}
-
-/** `{"errors":[{"code":"DENIED","message":"...","detail":...}]}` (distribution-spec, "Error codes"); token services say `details` or `error`. */
-function parseErrors(text: string): { code?: string; text: string }[] {
-  const document = parseJson(text);
-  if (typeof document !== 'object' || document === null) return [];
-  if ('errors' in document && Array.isArray(document.errors)) return document.errors.flatMap(toErrorText);
-  const fields = ['error_description', 'error', 'details', 'message'] as const;
-  const record = document as Readonly<Record<string, unknown>>;
-  const said = fields.map((name) => record[name]).find((value) => typeof value === 'string');
-  return typeof said === 'string' ? [{ text: said }] : [];
-}
-
-function toErrorText(error: unknown): { code?: string; text: string }[] {
-  if (typeof error !== 'object' || error === null) return [];
-  const { code, message, detail } = error as { code?: unknown; message?: unknown; detail?: unknown };
-  const parts = [code, message, typeof detail === 'string' && detail !== message ? detail : undefined];
-  const text = parts.filter((part) => typeof part === 'string' && part !== '').join(': ');
-  return text === '' ? [] : [{ text, ...(typeof code === 'string' ? { code } : {}) }];
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
-}
-
-/** Fit for a message: one line, not too long, nothing that moves the cursor, no signature of a URL, no secret of ours. */
-function toLine(text: string, secrets: readonly string[] = []): string {
-  const discreet = secrets.filter((secret) => secret.length > 3).reduce((told, secret) => told.replaceAll(secret, '***'), text);
-  const line = discreet.replace(/[\p{Cc}\p{Cf}\s]+/gu, ' ').trim();
-  const safe = line.replace(/https?:\/\/[^\s"'<>]+/g, toShownUrl);
-  return safe.length > MAX_SHOWN_CHARACTERS ? `${safe.slice(0, MAX_SHOWN_CHARACTERS)}…` : safe;
 }

@@ -3,7 +3,7 @@ import type { Readable } from 'node:stream';
 import type { Dispatcher, Pool } from 'undici';
 import { BuildError } from '../base/errors.js';
 import { proxyFor, type Environment } from '../remote/proxy.js';
-import { openTo, toBasic, withinTime, type Opening } from '../remote/request.js';
+import { openProxy, openTo, toBasic, withinTime, type Opening } from '../remote/request.js';
 import { RegistryError } from './errors.js';
 import type { TlsReader } from './tls.js';
 import { loadUndici } from './undici.js';
@@ -19,7 +19,7 @@ export interface HttpRequest {
   readonly method: Dispatcher.HttpMethod;
   readonly headers: Readonly<Record<string, string>>;
   readonly body?: Buffer | Readable | AsyncIterable<Buffer>;
-  readonly signal?: AbortSignal;
+  readonly signal?: AbortSignal | undefined;
   /** `HOST[:PORT]` whose certificate is taken as it is; there may be redirects to others. */
   readonly unverifiedHost?: string | undefined;
 }
@@ -115,7 +115,7 @@ export class Connections implements AsyncDisposable {
       keepAliveTimeout: KEEP_ALIVE_MS,
       connect: (_, callback) => {
         const opened = isForwarded
-          ? openTo(proxy, undefined, this.#opening(proxy, { isVerified: this.#options.isVerified }))
+          ? openProxy(proxy, this.#opening(proxy, { isVerified: this.#options.isVerified }))
           : openTo(url, proxy, this.#opening(url, { isVerified }));
         opened.then(
           (socket) => callback(null, socket.setNoDelay(true)),

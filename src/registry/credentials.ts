@@ -17,6 +17,12 @@ export interface CredentialsOptions {
   readonly helperTimeoutMs?: number;
 }
 
+export interface FoundAt {
+  readonly isMirror?: boolean;
+  /** The default is the host itself. */
+  readonly namedHost?: string;
+}
+
 interface NamedFile {
   readonly path: string;
   /** The flag or variable that names it; it ought to be there then. */
@@ -25,6 +31,7 @@ interface NamedFile {
   readonly text?: string;
 }
 
+const FLAG = '--creds';
 /** GitLab tells its jobs the passwords of its own two registries: host, user and password. */
 const CI_VARIABLES = [
   ['CI_REGISTRY', 'CI_REGISTRY_USER', 'CI_REGISTRY_PASSWORD'],
@@ -34,7 +41,7 @@ const CI_VARIABLES = [
 /**
  * The credentials for registries, from the first of these that has some:
  *
- * 1. `--creds`
+ * 1. `--creds` and its like, for the registries that they are meant for
  * 2. `--authfile`, and then nothing else
  * 3. the file that REGISTRY_AUTH_FILE names
  * 4. the file that is DOCKER_AUTH_CONFIG, as docker and GitLab's runner have it
@@ -62,29 +69,42 @@ export class Credentials {
   /**
    * @param host the registry's, or a mirror's own
    * @param path of the repository there; `undefined` finds what is for the whole registry
-   * @param where mirrors are nobody's registry of the command: `--creds` is not for them
+   * @param where whether it is a mirror, which is nobody's registry of the command: `--creds` is not for it; and under which host the image was
+   * named, where registries.conf leads elsewhere
    * @throws BuildError `usage` for a file that is no JSON or holds nonsense for this host, or a missing `--authfile`
    */
-  find(host: string, path: string | undefined, where: { readonly isMirror?: boolean } = {}): Promise<FoundCredentials | undefined> {
-    const key = `${where.isMirror === true ? 'mirror ' : ''}${canonicalHost(host)}/${path ?? ''}`;
+  find(host: string, path: string | undefined, where: FoundAt = {}): Promise<FoundCredentials | undefined> {
+    const { isMirror = false, namedHost = host } = where;
+    const named = isMirror ? undefined : canonicalHost(namedHost);
+    const key = `${named ?? 'mirror'} ${canonicalHost(host)}/${path ?? ''}`;
     let found = this.#found.get(key);
     if (found === undefined) {
-      found = this.#search(canonicalHost(host), path, where.isMirror ?? false);
+      found = this.#search(canonicalHost(host), path, named);
       this.#found.set(key, found);
     }
     return found;
   }
 
-  async #search(host: string, path: string | undefined, isMirror: boolean): Promise<FoundCredentials | undefined> {
-    const found = (isMirror ? undefined : this.#fromFlag()) ?? (await this.#fromFiles(host, path)) ?? this.#fromCi(host);
+  /** Whose the flags' credentials are when they are not for this host: `--creds is for registry.example`. */
+  othersFlag(host: string): string | undefined {
+    const others = (this.#settings.options.hostCredentials ?? []).filter((other) => canonicalHost(other.host) !== canonicalHost(host));
+    return others.length === 0 ? undefined : others.map((other) => `${other.source ?? FLAG} is for ${other.host}`).join(', ');
+  }
+
+  async #search(host: string, path: string | undefined, named: string | undefined): Promise<FoundCredentials | undefined> {
+    const found = (named === undefined ? undefined : this.#fromFlag(named)) ?? (await this.#fromFiles(host, path)) ?? this.#fromCi(host);
     const place = path === undefined ? host : `${host}/${path}`;
     this.#settings.debug?.(found === undefined ? `no credentials for ${place}` : `credentials for ${place}: ${found.source}`);
     return found;
   }
 
-  #fromFlag(): FoundCredentials | undefined {
-    const { credentials } = this.#settings.options;
-    return credentials === undefined ? undefined : { kind: 'password', ...credentials, source: '--creds' };
+  #fromFlag(named: string): FoundCredentials | undefined {
+    const { credentials, hostCredentials = [] } = this.#settings.options;
+    const own = hostCredentials.find(({ host }) => canonicalHost(host) === named);
+    const given = own ?? credentials;
+    if (given === undefined) return undefined;
+    const { username, password } = given;
+    return { kind: 'password', username, password, source: own?.source ?? FLAG };
   }
 
   async #fromFiles(host: string, path: string | undefined): Promise<FoundCredentials | undefined> {

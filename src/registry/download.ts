@@ -81,9 +81,14 @@ class Arrival {
   #body: Readable | undefined;
   /** The present body is said to be for people to read: not ours, unless its bytes are. */
   #isPage = false;
+  /** The registry itself comes last. */
+  readonly #lastPlace: BlobPlace | undefined;
+  /** Whose bytes were handed on. */
+  readonly #givers = new Set<BlobPlace>();
 
   constructor(places: readonly BlobPlace[], download: PlacedDownload) {
     this.#places = [...places];
+    this.#lastPlace = places.at(-1);
     this.#download = download;
     this.#descriptor = download.descriptor;
     download.signal?.addEventListener('abort', this.#abort);
@@ -124,7 +129,7 @@ class Arrival {
       aim: this.#aim,
       // Counted here, together with bodies that break.
       retry: false,
-      ...(signal === undefined ? {} : { signal }),
+      signal,
     });
     this.#body = response.body;
     // An abort may come in between two bodies; that of this one is then nobody's to hear.
@@ -162,6 +167,7 @@ class Arrival {
       if (known === chunk.length) return undefined;
       fresh = chunk.subarray(known);
     }
+    this.#givers.add(this.#place);
     const { size } = this.#descriptor;
     if (this.#position + fresh.length > size) throw new WrongBytes(`could not ${this.#aim}: got more than ${size} bytes`);
     this.#position += fresh.length;
@@ -213,9 +219,13 @@ class Arrival {
     throw this.#condemn(error);
   }
 
-  /** Whoever begins anew shall not ask the same mirror. */
+  /** Whoever begins anew shall not ask the same mirrors. */
   #condemn(error: WrongBytes): WrongBytes {
-    if (this.#places.length > 1) this.#download.onPlaceFailed?.(this.#place, error);
+    for (const giver of this.#givers) {
+      if (giver === this.#lastPlace) continue;
+      error.isOfMirror = true;
+      this.#download.onPlaceFailed?.(giver, error);
+    }
     return error;
   }
 

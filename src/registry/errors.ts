@@ -32,10 +32,17 @@ export class RegistryError extends BuildError {
 
   /** The same, with the count of attempts that it took to give up. */
   after(attempts: number): RegistryError {
-    if (attempts < 2) return this;
-    return new RegistryError(`${this.message} (after ${attempts} attempts)`, this.#details);
+    return attempts < 2 ? this : this.reworded(`${this.message} (after ${attempts} attempts)`);
+  }
+
+  /** The same failure in other words: of the same status, and as passing. */
+  reworded(message: string, details: BuildErrorDetails = {}): RegistryError {
+    return new RegistryError(message, { ...this.#details, ...details });
   }
 }
 
 /** What arrives is not what its descriptor says. Some of it may be handed on already, so nobody else can be asked for the rest. */
-export class WrongBytes extends RegistryError {}
+export class WrongBytes extends RegistryError {
+  /** Some of them came from a mirror, which is passed by from now on: whoever begins anew gets others. */
+  isOfMirror = false;
+}

@@ -24,7 +24,7 @@ export interface RegistryRequest {
   readonly aim: string;
   /** Whether the exchange itself tries again; the default is true. A request that cannot simply be repeated (PATCH) is its caller's to resume. */
   readonly retry?: boolean;
-  readonly signal?: AbortSignal;
+  readonly signal?: AbortSignal | undefined;
 }
 
 export interface RegistryResponse {

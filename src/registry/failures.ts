@@ -1,4 +1,5 @@
 import { BuildError, errnoOf, systemErrorText } from '../base/errors.js';
+import { unreachedProxy } from '../remote/request.js';
 import { formatDuration } from './retry.js';
 import { RegistryError, type RegistryErrorDetails } from './errors.js';
 
@@ -89,6 +90,14 @@ function tellFailure(error: unknown, where: Where): Told | undefined {
 
 function tell(error: Error, failure: Where & { readonly code: string }): Told | undefined {
   const { code, host, timeoutMs } = failure;
+  const proxy = unreachedProxy(error);
+  if (proxy !== undefined) {
+    const why = code === 'ENOTFOUND' ? 'its host is not known (ENOTFOUND)' : words(error, code);
+    return {
+      reason: `the proxy ${proxy} cannot be reached: ${why}`,
+      hint: 'check HTTPS_PROXY and HTTP_PROXY, or name the registry in NO_PROXY',
+    };
+  }
   if (TIMEOUTS.has(code)) {
     const reason = `${host} was silent for ${formatDuration(timeoutMs)}, the limit of --timeout`;
     return { reason, hint: 'allow more with --timeout, if it is that slow' };

@@ -1,6 +1,7 @@
-import { isWebPage } from './answer.js';
+import { isWebPage } from './answer-words.js';
 import { RegistryError } from './errors.js';
 import type { Scope } from './exchange.js';
+import { asReached } from './reached.js';
 import type { RegistryExchange } from './registry-exchange.js';
 
 const PAGE_LENGTH = 1000;
@@ -25,24 +26,19 @@ export async function* readListing({ exchange, target, scopes, field, aim, signa
   const seen = new Set<string>();
   let next: string | URL | undefined = `${target}?n=${PAGE_LENGTH}`;
   while (next !== undefined) {
-    const request = { method: 'GET', target: next, scopes, accept: [200], aim, ...(signal === undefined ? {} : { signal }) } as const;
+    const request = { method: 'GET', target: next, scopes, accept: [200], aim, signal } as const;
     const { answer, bytes } = await exchange.read(request, async (page) => ({ answer: page, bytes: await page.bytes(MAX_PAGE_BYTES) }));
     if (isWebPage(answer, bytes)) {
       throw new RegistryError(`could not ${aim}: ${answer.url.host} answered a web page`, { hint: `is ${exchange.host} a registry?` });
     }
     yield* parsePage(bytes, field, aim);
-    seen.add(pageOf(answer.url));
+    seen.add(answer.url.href);
     next = parseNextLink(answer.headers('link'), answer.url);
-    if (next !== undefined && (next.host !== answer.url.host || seen.has(pageOf(next)))) {
+    if (next !== undefined && (next.host !== answer.url.host || seen.has(next.href))) {
       const where = next.host === answer.url.host ? 'a page that it gave before' : JSON.stringify(next.host);
       throw new RegistryError(`could not ${aim}: ${answer.url.host} names ${where} as the next page`);
     }
   }
-}
-
-/** Its scheme may change, where a registry behind a proxy that ends TLS calls itself `http:`. */
-function pageOf({ pathname, search }: URL): string {
-  return `${pathname}${search}`;
 }
 
 function parsePage(bytes: Buffer, field: string, aim: string): readonly string[] {
@@ -59,12 +55,24 @@ function parsePage(bytes: Buffer, field: string, aim: string): readonly string[]
   throw new RegistryError(`could not ${aim}: the answer has no list of ${field}`);
 }
 
-/** `</v2/_catalog?last=b&n=2>; rel="next"` */
+/** `</v2/_catalog?last=b&n=2>; rel="next"`. In time proportional to its length: none of these patterns looks at a character more than twice. */
 export function parseNextLink(headers: readonly string[], base: URL): URL | undefined {
-  for (const match of headers.join(', ').matchAll(/<([^>]*)>((?:\s*;\s*[^;,"]+(?:"[^"]*")?)*)/g)) {
-    const [, target = '', parameters = ''] = match;
-    if (!/;\s*rel\s*=\s*"?(?:[^"]*\s)?next(?:\s[^"]*)?"?(?:;|\s|$)/i.test(parameters)) continue;
-    if (URL.canParse(target, base.href)) return new URL(target, base);
+  for (const link of headers.join(', ').match(/(?:<[^<>]*>|"[^"]*"|[^<",])+/g) ?? []) {
+    const [, target = '', parameters = ''] = /^\s*<([^<>]*)>(.*)$/s.exec(link) ?? [];
+    const isNext = (parameters.match(/(?:"[^"]*"|[^";])+/g) ?? []).some(isRelNext);
+    if (isNext && URL.canParse(target, base.href)) return asReached(new URL(target, base), base);
   }
   return undefined;
+}
+
+/** `rel=next`, `rel="prev next"` */
+function isRelNext(parameter: string): boolean {
+  const at = parameter.indexOf('=');
+  if (at === -1 || parameter.slice(0, at).trim().toLowerCase() !== 'rel') return false;
+  const relations = parameter
+    .slice(at + 1)
+    .replaceAll('"', '')
+    .toLowerCase()
+    .split(/\s/);
+  return relations.includes('next');
 }

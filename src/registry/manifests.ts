@@ -1,6 +1,7 @@
 import { digestOf, parseDigest, type Digest } from '../oci/digest.js';
 import { MediaType, type Descriptor } from '../oci/types.js';
-import { isWebPage, type Answer } from './answer.js';
+import type { Answer } from './answer.js';
+import { isWebPage } from './answer-words.js';
 import { RegistryError } from './errors.js';
 import type { RegistryExchange } from './registry-exchange.js';
 import type { FetchedManifest } from './repository.js';
@@ -57,7 +58,7 @@ function toRequest({ exchange, path, reference, signal }: ManifestPlace, method:
     scopes: [{ type: 'repository', name: path, actions: ['pull'] }],
     headers: { accept: ACCEPT },
     aim: `read the manifest of ${nameOf({ exchange, path, reference })}`,
-    ...(signal === undefined ? {} : { signal }),
+    signal,
   } as const;
 }
 

@@ -2,8 +2,13 @@
 export interface RegistryOptions {
   /** Where credential files, proxies, authorities and CI_REGISTRY_* are looked up. The default is the environment of the process. */
   readonly env?: Readonly<Record<string, string | undefined>>;
-  /** `--creds`: for every registry of the command. */
+  /**
+   * `--creds`: for the registry that an image goes to, where one does; else for every registry that is named. Mirrors, and what a registry
+   * redirects to, never get them.
+   */
   readonly credentials?: UserPassword;
+  /** For single registries; they come before `credentials`. */
+  readonly hostCredentials?: readonly HostCredentials[];
   /** `--authfile`: in place of all other files. */
   readonly authFile?: string;
   /** `--tls-verify`; the default is true. False also allows plain http. */
@@ -29,6 +34,13 @@ export interface RegistryOptions {
 export interface UserPassword {
   readonly username: string;
   readonly password: string;
+}
+
+export interface HostCredentials extends UserPassword {
+  /** As it stands in names of images: `docker.io`, `registry.example:5000`. */
+  readonly host: string;
+  /** Where they are from, for `-D` and errors; the default is `--creds`. */
+  readonly source?: string;
 }
 
 export interface RegistryMirror {

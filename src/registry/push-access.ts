@@ -18,7 +18,7 @@ export async function checkPushAccess(exchange: Exchange, path: string, signal?:
     headers: { 'content-length': '0' },
     accept: [202],
     aim: request.aim,
-    ...(signal === undefined ? {} : { signal }),
+    signal,
   });
   await opened.discard();
   await new UploadSession(request, opened).cancel();

@@ -61,7 +61,7 @@ export class Registries implements AsyncDisposable {
     const { debug } = this.#given;
     const repository = new RegistryRepository({
       reference,
-      placesFor: (use) => this.#hosts.endpointsFor(reference, use).map((endpoint) => this.#placeOf(endpoint)),
+      placesFor: (use) => this.#hosts.endpointsFor(reference, use).map((endpoint) => this.#placeOf(endpoint, domain)),
       ...(debug === undefined ? {} : { debug }),
     });
     this.#repositories.set(key, repository);
@@ -70,7 +70,7 @@ export class Registries implements AsyncDisposable {
 
   /** The repositories of a registry that lists them (distribution's `_catalog`; not part of the specification), in its order. */
   async *catalog(domain: string, signal?: AbortSignal): AsyncGenerator<string, void, void> {
-    const { exchange } = this.#placeOf(this.#hostEndpoint(domain));
+    const { exchange } = this.#placeOf(this.#hostEndpoint(domain), domain);
     yield* readListing({
       exchange,
       target: '_catalog',
@@ -105,15 +105,18 @@ export class Registries implements AsyncDisposable {
     return endpoint;
   }
 
-  #placeOf(endpoint: Endpoint): Place {
+  /** @param namedHost in the name that led there */
+  #placeOf(endpoint: Endpoint, namedHost: string): Place {
     const { host, path, isMirror, isInsecure, isUnverified = false, plainHttpOnly = false } = endpoint;
     const serverKey = `${host} ${isMirror} ${isInsecure} ${isUnverified} ${plainHttpOnly}`;
-    const key = `${serverKey} ${path}`;
+    const key = `${serverKey} ${namedHost} ${path}`;
     const known = this.#places.get(key);
     if (known !== undefined) return { ...known, endpoint };
     const server = this.#servers.get(serverKey) ?? this.#newServer(endpoint);
     this.#servers.set(serverKey, server);
-    const exchange = this.#exchangeFor(endpoint, server, () => this.#credentials.find(endpoint.credentialHost, path, { isMirror }));
+    const exchange = this.#exchangeFor(endpoint, server, () =>
+      this.#credentials.find(endpoint.credentialHost, path, { isMirror, namedHost }),
+    );
     const place = { endpoint, server, exchange };
     this.#places.set(key, place);
     return place;
@@ -131,11 +134,12 @@ export class Registries implements AsyncDisposable {
       server,
       connections: this.#connections,
       findCredentials,
+      othersFlag: this.#credentials.othersFlag(endpoint.credentialHost),
       retries,
       retryDelayMs,
       timeoutMs,
       warn: (message) => this.#warnOnce(message),
-      ...(signal === undefined ? {} : { signal }),
+      signal,
       ...(debug === undefined ? {} : { debug }),
     });
   }

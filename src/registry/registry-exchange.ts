@@ -18,11 +18,13 @@ export interface ExchangeOptions {
   readonly server: RegistryServer;
   readonly connections: Connections;
   readonly findCredentials: () => Promise<FoundCredentials | undefined>;
+  /** Credentials of a flag that are not for this registry, to be told when none are: `--creds is for registry.example`. */
+  readonly othersFlag?: string | undefined;
   readonly retries: number;
   readonly retryDelayMs: number;
   readonly timeoutMs: number;
   readonly warn?: (message: string) => void;
-  readonly signal?: AbortSignal;
+  readonly signal?: AbortSignal | undefined;
   readonly debug?: (message: string) => void;
 }
 
@@ -59,7 +61,7 @@ export class RegistryExchange implements Exchange {
     const signal = this.#signalOf(request);
     for (let attempt = 1; ; attempt++) {
       try {
-        return await use(await this.#try({ ...request, ...(signal === undefined ? {} : { signal }) }));
+        return await use(await this.#try({ ...request, signal }));
       } catch (error) {
         signal?.throwIfAborted();
         const isLast = request.retry === false || !this.isPassing(error) || !(await this.backOff(attempt, error, signal));
@@ -98,7 +100,7 @@ export class RegistryExchange implements Exchange {
         registry: { url: base, isInsecure: endpoint.isInsecure, unverifiedHost: server.unverifiedHost },
         scopes: request.scopes,
       };
-      const url = toUrl(request.target, base);
+      const url = typeof request.target === 'string' ? new URL(request.target, base) : request.target;
       const isOwn = url.origin === base.origin;
       let authorization = isOwn ? await orAborted(this.#authorizer.before(wanted), request.signal) : undefined;
       for (let refusals = 0; ;) {
@@ -140,7 +142,7 @@ export class RegistryExchange implements Exchange {
         aim,
         check: (next, from) => checkDowngrade(next, from, { aim, isInsecure: endpoint.isInsecure }),
         ...(body === undefined ? {} : { body: typeof body === 'function' ? body() : body }),
-        ...(signal === undefined ? {} : { signal }),
+        signal,
       });
     } catch (error) {
       debug?.(`${method} ${toShownUrl(url.href)}: ${error instanceof Error ? error.message : String(error)}`);
@@ -157,35 +159,22 @@ export class RegistryExchange implements Exchange {
 
   #refused(error: RegistryError, authorization: Authorization | undefined, hasChallenge: boolean): RegistryError {
     if (!hasChallenge) {
-      return new RegistryError(`${error.message}; it does not say in which form (no WWW-Authenticate)`, {
-        kind: 'credentials',
-        status: 401,
-        codes: error.codes,
+      return error.reworded(`${error.message}; it does not say in which form (no WWW-Authenticate)`, {
         hint: `is ${this.host} a registry, or does a proxy in front of it keep that header back?`,
       });
     }
-    const hint = `check the name, which the registry may hide; log in with tsbuild login ${this.host}, or give --creds USER:PASSWORD`;
-    const whose = authorization?.source === undefined ? 'none were found' : `those of ${authorization.source} do not do`;
-    return new RegistryError(`${error.message}; ${whose}`, { kind: 'credentials', status: 401, codes: error.codes, hint });
+    const { othersFlag } = this.#options;
+    const flag = othersFlag === undefined ? ', or give --creds USER:PASSWORD' : '';
+    const hint = `check the name, which the registry may hide; log in with tsbuild login ${this.host}${flag}`;
+    const none = othersFlag === undefined ? 'none were found' : `none were found (${othersFlag})`;
+    const whose = authorization?.source === undefined ? none : `those of ${authorization.source} do not do`;
+    return error.reworded(`${error.message}; ${whose}`, { hint });
   }
 
   /** A request with a signal of its own has a life of its own: what tidies up (an upload taken back) has to outlive the command by a moment. */
   #signalOf({ signal }: RegistryRequest): AbortSignal | undefined {
     return signal ?? this.#options.signal;
   }
-}
-
-/**
- * An address below `/v2/`, or one that the registry named. A registry behind a proxy that does TLS for it may not know that, and name itself with http.
- */
-function toUrl(target: string | URL, base: URL): URL {
-  if (typeof target === 'string') return new URL(target, base);
-  const isItself = target.hostname === base.hostname && target.port === base.port;
-  if (target.protocol !== 'http:' || base.protocol !== 'https:' || !isItself) return target;
-  const secure = new URL(target);
-  secure.protocol = 'https:';
-  secure.port = base.port;
-  return secure;
 }
 
 async function accepted(answer: Answer, request: RegistryRequest): Promise<Answer> {

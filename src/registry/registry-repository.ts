@@ -68,20 +68,15 @@ export class RegistryRepository implements Repository {
       scopes: [toScope(endpoint, 'pull')],
       accept: [200, 404],
       aim: `look for blob ${digest} in ${exchange.host}/${endpoint.path}`,
-      ...(signal === undefined ? {} : { signal }),
+      signal,
     });
     await answer.discard();
     return answer.status === 200;
   }
 
   async upload(upload: BlobUpload): Promise<UploadOutcome> {
-    const { endpoint, exchange, server } = this.#own('push');
-    const leave = await server.uploads.enter(upload.signal);
-    try {
-      return await uploadBlob(exchange, endpoint.path, upload);
-    } finally {
-      leave();
-    }
+    const { endpoint, exchange } = this.#own('push');
+    return uploadBlob(exchange, endpoint.path, upload);
   }
 
   async checkPush(signal?: AbortSignal): Promise<void> {
@@ -107,7 +102,7 @@ export class RegistryRepository implements Repository {
       body: bytes,
       accept: [200, 201, 202],
       aim,
-      ...(signal === undefined ? {} : { signal }),
+      signal,
     });
     await answer.discard();
     if (answer.mediaType === 'text/html') {
@@ -123,15 +118,25 @@ export class RegistryRepository implements Repository {
 
   async deleteManifest(digest: Digest, signal?: AbortSignal): Promise<void> {
     const { endpoint, exchange } = this.#own('push');
-    const answer = await exchange.send({
+    const aim = `delete ${nameOf({ exchange, path: endpoint.path, reference: digest })}`;
+    const request = {
       method: 'DELETE',
       target: `${endpoint.path}/manifests/${digest}`,
       scopes: [toScope(endpoint, 'pull', 'delete')],
-      accept: [200, 202, 204],
-      aim: `delete ${nameOf({ exchange, path: endpoint.path, reference: digest })}`,
-      ...(signal === undefined ? {} : { signal }),
-    });
-    await answer.discard();
+      aim,
+    } as const;
+    // Repeated here: what an attempt without an answer has deleted is not there for the next one.
+    for (let attempt = 1; ; attempt++) {
+      try {
+        const accept = attempt === 1 ? [200, 202, 204] : [200, 202, 204, 404];
+        const answer = await exchange.send({ ...request, accept, retry: false, signal });
+        return await answer.discard();
+      } catch (error) {
+        signal?.throwIfAborted();
+        if (exchange.isPassing(error) && (await exchange.backOff(attempt, error, signal))) continue;
+        throw error instanceof RegistryError ? error.after(attempt) : error;
+      }
+    }
   }
 
   async *tags(signal?: AbortSignal): AsyncGenerator<string, void, void> {

@@ -11,7 +11,7 @@ export interface BlobDownload {
   readonly descriptor: Descriptor;
   /** Of bytes that have arrived, for progress. */
   readonly onBytes?: (count: number) => void;
-  readonly signal?: AbortSignal;
+  readonly signal?: AbortSignal | undefined;
 }
 
 export interface BlobUpload {
@@ -21,7 +21,7 @@ export interface BlobUpload {
   /** Repositories of the same registry that have the blob: `library/debian`. */
   readonly mountFrom?: readonly string[];
   readonly onBytes?: (count: number) => void;
-  readonly signal?: AbortSignal;
+  readonly signal?: AbortSignal | undefined;
 }
 
 /** How a blob came to be in the repository: it was there, another repository lent it, or its bytes were sent. */

@@ -1,16 +1,17 @@
 import { errnoOf } from '../base/errors.js';
+import { unreachedProxy } from '../remote/request.js';
+import { Slots } from '../base/slots.js';
 import type { ChallengeMemory } from './authorization.js';
 import type { Connections } from './connection.js';
 import { isPlainServer } from './failures.js';
 import type { Endpoint } from './hosts.js';
-import { Limit } from './limit.js';
 import { RegistryError, WrongBytes } from './errors.js';
 
 /** What all repositories of one host have in common. */
 export class RegistryServer {
   readonly memory: ChallengeMemory = {};
-  readonly downloads: Limit;
-  readonly uploads: Limit;
+  /** Of blobs; uploads are bounded by whoever pushes. */
+  readonly downloads: Slots;
   readonly #endpoint: Endpoint;
   readonly #connections: Connections;
   #url: Promise<URL> | undefined;
@@ -19,9 +20,7 @@ export class RegistryServer {
   constructor(endpoint: Endpoint, { connections, jobs }: { readonly connections: Connections; readonly jobs: number }) {
     this.#endpoint = endpoint;
     this.#connections = connections;
-    // Apart: copying within a registry downloads a blob while it uploads it, and would wait for itself.
-    this.downloads = new Limit(jobs);
-    this.uploads = new Limit(jobs);
+    this.downloads = new Slots(jobs);
   }
 
   /** `https://HOST/v2/`, or with http where that is allowed and https is not spoken: found out once. */
@@ -61,7 +60,8 @@ export class RegistryServer {
     } catch (error) {
       signal?.throwIfAborted();
       // Nobody at port 443, when no port was written, does not mean that nobody is at port 80.
-      if (isPlainServer(error) || (errnoOf(error) === 'ECONNREFUSED' && !/:\d+$/.test(host))) return plain;
+      const isNobody = errnoOf(error) === 'ECONNREFUSED' && unreachedProxy(error) === undefined;
+      if (isPlainServer(error) || (isNobody && !/:\d+$/.test(host))) return plain;
       throw error;
     }
   }

@@ -35,7 +35,7 @@ export class TlsReader {
   }
 
   /**
-   * @param host `registry.example:5000`, as in certs.d
+   * @param host `registry.example:5000`, as in certs.d; without a port, `registry.example:443` is looked for, too
    * @throws BuildError `usage` for certificates that cannot be read, or that are none
    */
   settingsFor(host: string, { isVerified }: { readonly isVerified: boolean }): TlsSettings {
@@ -71,9 +71,13 @@ export class TlsReader {
     if (certDir !== undefined) return readDir(certDir) ?? missingDir(certDir);
     // What a redirect names is a host to URL, too.
     if (/^\.+$/.test(host)) return undefined;
+    // URLs leave out the port of https, which may be written in the reference and so in the name of the directory.
+    const names = /:\d+$/.test(host) ? [host] : [host, `${host}:443`];
     for (const dir of this.#dirs) {
-      const own = readDir(join(dir, host));
-      if (own !== undefined) return own;
+      for (const name of names) {
+        const own = readDir(join(dir, name));
+        if (own !== undefined) return own;
+      }
     }
     return undefined;
   }

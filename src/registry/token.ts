@@ -93,7 +93,7 @@ async function ask(url: URL, request: TokenRequest, http: HttpRequest, authoriza
       authorization,
       aim,
       check,
-      ...(signal === undefined ? {} : { signal }),
+      signal,
     });
     return new Answer(answer, { url: at, aim, timeoutMs, secrets: secretsOf(request.credentials) });
   } catch (error) {

@@ -2,6 +2,7 @@ import type { Digest } from '../oci/digest.js';
 import { parseUploadRange } from './content-range.js';
 import { RegistryError } from './errors.js';
 import type { Exchange, RegistryResponse, Scope } from './exchange.js';
+import { asReached } from './reached.js';
 import type { UploadSource } from './upload-source.js';
 
 /** To take back a session that is of no use any more: nobody shall wait for that. */
@@ -42,9 +43,11 @@ export class UploadSession {
   /**
    * Sends the next bytes. All of a blob at once goes without a Content-Range, as docker sends it and the conformance suite of the specification
    * does ("streamed"); some registries know a PATCH in no other form.
+   * @throws RegistryError that may pass, too, when the registry has kept less than was sent
    */
   async patch(source: UploadSource, lengthBytes: number, isAll: boolean): Promise<void> {
     const { offset } = this;
+    const end = offset + lengthBytes;
     const response = await this.#request.exchange.send({
       ...this.#common,
       method: 'PATCH',
@@ -52,7 +55,7 @@ export class UploadSession {
       headers: {
         'content-type': 'application/octet-stream',
         'content-length': `${lengthBytes}`,
-        ...(isAll ? {} : { 'content-range': `${offset}-${offset + lengthBytes - 1}` }),
+        ...(isAll ? {} : { 'content-range': `${offset}-${end - 1}` }),
       },
       body: () => source.read(offset, lengthBytes),
       accept: [200, 201, 202, 204],
@@ -60,7 +63,11 @@ export class UploadSession {
     });
     await response.discard();
     this.#location = toLocation(response) ?? this.#location;
-    this.offset = offset + lengthBytes;
+    this.offset = end;
+    // A Range that is not cumulative would say the same, so the upload itself is asked.
+    const told = parseUploadRange(response.header('range'));
+    if (told === undefined || told >= end || !(await this.refresh(end)) || this.offset === end) return;
+    throw new RegistryError(`could not ${this.#request.aim}: the registry kept ${this.offset} of ${end} bytes`, { isPassing: true });
   }
 
   /**
@@ -121,29 +128,20 @@ export class UploadSession {
     }
   }
 
-  get #common(): { scopes: readonly Scope[]; aim: string; signal?: AbortSignal } {
+  get #common(): { scopes: readonly Scope[]; aim: string; signal: AbortSignal | undefined } {
     const { scopes, aim, signal } = this.#request;
-    return { scopes, aim, ...(signal === undefined ? {} : { signal }) };
+    return { scopes, aim, signal };
   }
 }
 
-/**
- * Where an answer says that the upload goes on: absolute, or relative to what was asked. A registry behind a proxy that ends TLS may call itself
- * `http:`; it is reached in the way that it was reached before.
- */
+/** Where an answer says that the upload goes on: absolute, or relative to what was asked. Never from https to a place that is reached without. */
 function toLocation(response: RegistryResponse): URL | undefined {
-  const text = response.header('location');
-  if (text === undefined || !URL.canParse(text, response.url.href)) return undefined;
-  const location = new URL(text, response.url);
   const { url } = response;
-  if (location.protocol === 'http:' && url.protocol === 'https:') {
-    if (location.hostname !== url.hostname) return undefined;
-    location.port = '';
-    location.protocol = url.protocol;
-    location.port = url.port;
-  }
+  const text = response.header('location');
+  if (text === undefined || !URL.canParse(text, url.href)) return undefined;
+  const location = asReached(new URL(text, url), url);
   location.hash = '';
-  return location.protocol === 'https:' || location.protocol === 'http:' ? location : undefined;
+  return location.protocol === 'https:' || (location.protocol === 'http:' && url.protocol === 'http:') ? location : undefined;
 }
 
 /** Adds to the query as it is: registries sign theirs, and writing it anew would change its escapes. */

@@ -6,6 +6,8 @@ export class UploadSource {
   /** Why the bytes could not be had: our side's failure, that no repetition of the request will mend. */
   failure: unknown;
   readonly #upload: BlobUpload;
+  /** How much of the blob was sent at least once. */
+  #sentBytes = 0;
 
   constructor(upload: BlobUpload) {
     this.#upload = upload;
@@ -13,7 +15,8 @@ export class UploadSource {
 
   /** @throws BuildError `input` when the blob has fewer bytes than its descriptor says, or (read to its end) more; what its source throws */
   async *read(offset: number, lengthBytes: number): AsyncGenerator<Buffer, void, void> {
-    const { open, onBytes } = this.#upload;
+    const { open } = this.#upload;
+    const endAt = offset + lengthBytes;
     let missing = lengthBytes;
     // What is thrown into a generator while its chunk is being sent is the connection's failure.
     let isSending = false;
@@ -22,14 +25,14 @@ export class UploadSource {
         if (chunk.length > missing) {
           if (this.#isEnd(offset, lengthBytes)) throw this.#otherSize('more');
           if (missing > 0) {
-            onBytes?.(missing);
+            this.#count(endAt);
             isSending = true;
             yield chunk.subarray(0, missing);
           }
           return;
         }
         missing -= chunk.length;
-        onBytes?.(chunk.length);
+        this.#count(endAt - missing);
         isSending = true;
         yield chunk;
         isSending = false;
@@ -40,6 +43,13 @@ export class UploadSource {
       if (!isSending) this.failure = error;
       throw error;
     }
+  }
+
+  /** What is sent again is no progress. */
+  #count(endAt: number): void {
+    if (endAt <= this.#sentBytes) return;
+    this.#upload.onBytes?.(endAt - this.#sentBytes);
+    this.#sentBytes = endAt;
   }
 
   #isEnd(offset: number, lengthBytes: number): boolean {

@@ -195,9 +195,9 @@ class UploadTask {
     this.#attempts = 0;
   }
 
-  #common(): { scopes: readonly Scope[]; aim: string; signal?: AbortSignal } {
+  #common(): { scopes: readonly Scope[]; aim: string; signal: AbortSignal | undefined } {
     const { scopes, aim, signal } = this.#request;
-    return { scopes, aim, ...(signal === undefined ? {} : { signal }) };
+    return { scopes, aim, signal };
   }
 
   #withoutSession(): RegistryError {

@@ -9,7 +9,7 @@ import { formatBytes } from '../base/format.js';
 import { toShownUrl } from '../base/url.js';
 import { digestFromHex, type Digest } from '../oci/digest.js';
 import { hostOf, type Environment } from './proxy.js';
-import { get, toBasic } from './request.js';
+import { get, toBasic, unreachedProxy } from './request.js';
 import type { SecretReader } from './secret-reader.js';
 
 /** As many as Go follows. */
@@ -171,6 +171,11 @@ function explain(error: unknown, url: string): unknown {
 }
 
 function reason(error: Error): string {
+  const proxy = unreachedProxy(error);
+  return proxy === undefined ? reasonOf(error) : `the proxy ${proxy} cannot be reached: ${reasonOf(error)}`;
+}
+
+function reasonOf(error: Error): string {
   const code = errnoOf(error) ?? '';
   if (code === 'ENOTFOUND' || code === 'EAI_AGAIN') return `the host is not known (${code})`;
   if (/^E[A-Z]+$/.test(code) && code !== 'EPROTO') return systemErrorText(error);

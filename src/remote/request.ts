@@ -29,7 +29,7 @@ export async function get(url: URL, { headers, env, signal }: GetRequest): Promi
   const isForwarded = proxy !== undefined && url.protocol === 'http:';
   const isSecure = [url, proxy].some((each) => each?.protocol === 'https:');
   const opening = { ca: isSecure ? trustedAuthorities(env) : undefined, signal: limited };
-  const socket = isForwarded ? await open(proxy, opening) : await openTo(url, proxy, opening);
+  const socket = isForwarded ? await openProxy(proxy, opening) : await openTo(url, proxy, opening);
   socket.setTimeout(IDLE_TIMEOUT_MS, () => socket.destroy(timeout()));
   const sent = httpRequest({
     createConnection: () => socket,
@@ -59,6 +59,24 @@ export async function openTo(url: URL, proxy: URL | undefined, opening: Opening)
   return url.protocol === 'https:' ? secure(tunnel, url, opening) : tunnel;
 }
 
+/** `HOST:PORT` of proxies, by the errors of their connections. */
+const unreached = new WeakMap<object, string>();
+
+/** The proxy, as `HOST:PORT`, that could not be reached when this was thrown; `undefined` for whatever else went wrong. */
+export function unreachedProxy(error: unknown): string | undefined {
+  return error instanceof Error ? unreached.get(error) : undefined;
+}
+
+/** A connection to a proxy itself. @throws what the socket throws, which `unreachedProxy` knows */
+export async function openProxy(proxy: URL, opening: Opening): Promise<Socket> {
+  try {
+    return await open(proxy, opening);
+  } catch (error) {
+    if (error instanceof Error) unreached.set(error, `${proxy.hostname}:${proxy.port || (proxy.protocol === 'https:' ? 443 : 80)}`);
+    throw error;
+  }
+}
+
 async function open(url: URL, opening: Opening): Promise<Socket> {
   const isSecure = url.protocol === 'https:';
   const socket = connectPlain({ host: hostOf(url), port: Number(url.port || (isSecure ? 443 : 80)) });
@@ -82,7 +100,7 @@ async function secure(socket: Socket, url: URL, { ca, tls, signal }: Opening): P
 
 async function openTunnel(url: URL, proxy: URL, opening: Opening): Promise<Socket> {
   const target = `${url.hostname}:${url.port || '443'}`;
-  const socket = await open(proxy, opening);
+  const socket = await openProxy(proxy, opening);
   const sent = httpRequest({
     method: 'CONNECT',
     path: target,

@@ -174,6 +174,40 @@ describe('the sources of credentials', () => {
     expect(show(await credentials.find('m.example', 'a'))).toBe('me:x of --creds');
   });
 
+  it('of a flag go to the host that they are for, whatever its name there', async () => {
+    const host = { username: 'me', password: 'x' };
+    const { credentials } = open({
+      hostCredentials: [
+        { host: 'index.docker.io', ...host },
+        { host: 'R.example:5000', ...host, source: '--dest-creds' },
+      ],
+    });
+    const found = async (...where: Parameters<Credentials['find']>): Promise<string> => show(await credentials.find(...where));
+    expect(await found('docker.io', 'library/a')).toBe('me:x of --creds');
+    expect(await found('r.example:5000', 'a')).toBe('me:x of --dest-creds');
+    expect(await found('r.example', 'a')).toBe('none');
+    expect(await found('other.example', 'a')).toBe('none');
+    expect(await found('r.example:5000', 'a', { isMirror: true })).toBe('none');
+    // Where registries.conf leads from one host to another, the name that was written counts.
+    expect(await found('elsewhere.example', 'a', { namedHost: 'docker.io' })).toBe('me:x of --creds');
+    expect(await found('docker.io', 'a', { namedHost: 'other.example' })).toBe('none');
+    expect(credentials.othersFlag('s.example')).toBe('--creds is for index.docker.io, --dest-creds is for R.example:5000');
+    expect(credentials.othersFlag('docker.io')).toBe('--dest-creds is for R.example:5000');
+    expect(open({ credentials: host }).credentials.othersFlag('s.example')).toBeUndefined();
+  });
+
+  it('of a flag for another host leave room for those of a file', async () => {
+    put('.docker/config.json', { auths: { 's.example': auth('u', 'p') } });
+    const options = {
+      credentials: { username: 'all', password: 'y' },
+      hostCredentials: [{ host: 'r.example', username: 'me', password: 'x' }],
+    };
+    const { credentials, hostCredentials } = options;
+    expect(await find('s.example', 'a', { hostCredentials })).toBe('u:p of file ~/.docker/config.json');
+    expect(await find('s.example', 'a', { credentials, hostCredentials })).toBe('all:y of --creds');
+    expect(await find('r.example', 'a', { credentials, hostCredentials })).toBe('me:x of --creds');
+  });
+
   it('are told with -D, without what they are', async () => {
     put('.docker/config.json', { auths: { 'r.example': auth('u', SECRET) } });
     const { credentials, debugs } = open();

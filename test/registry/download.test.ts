@@ -320,8 +320,19 @@ describe('of several places', () => {
   test('one that was wrong in the end is told of', async () => {
     const wrong = Buffer.from(BLOB).fill(0, 7, 8);
     const failed: string[] = [];
-    await expect(fromTwo([], wrong, failed)).rejects.toThrow(/its bytes have digest/);
+    await expect(fromTwo([], wrong, failed)).rejects.toMatchObject({
+      message: expect.stringContaining('its bytes have digest') as string,
+      isOfMirror: true,
+    });
     expect(failed).toEqual([expect.stringMatching(/cached\/app: its bytes have digest/)]);
+  });
+
+  test('one that was wrong before it broke is told of, too', async () => {
+    const failed: string[] = [];
+    const breaks = [breakAfter(77), ...Array.from({ length: 9 }, () => breakAfter(0))];
+    const wrong = Buffer.from(BLOB).fill(0, 7, 8);
+    await expect(fromTwo(breaks, wrong, failed)).rejects.toMatchObject({ isOfMirror: true });
+    expect(failed).toEqual([expect.stringMatching(/broke .* after 77/), expect.stringMatching(/its bytes have digest/)]);
   });
 
   test('one with a blob of another size is passed over', async () => {

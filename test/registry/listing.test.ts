@@ -95,4 +95,11 @@ describe('Link', () => {
   ])('%j', (headers, want) => {
     expect(parseNextLink(headers, base)?.href).toBe(want);
   });
+
+  it.each(['<', '<a>', '<a>;', '"', ';', '; ', '<a>; rel="', ' ', 'a', '<>"', '<a>; rel= ', ','])(
+    'of a million bytes of %j is read at once',
+    (text) => {
+      expect(parseNextLink([`<a>; rel=${text.repeat(1_000_000 / text.length)}`], base)).toBeUndefined();
+    },
+  );
 });

@@ -216,6 +216,7 @@ describe.skipIf(missing !== undefined)('Pusher', () => {
     await using lab = new Lab([`${registry.host}/halves:1`, `${other.host}/halves:1`], { credentials });
     await expect(lab.pusher.finish(contentOf('halves', [blobOf('halves')]))).rejects.toMatchObject({
       kind: 'credentials',
+      status: 401,
       message: expect.stringContaining('(no tag was moved)') as string,
     });
     expect(await tagsOf('halves')).toEqual([]);

@@ -4,7 +4,6 @@ import { once } from 'node:events';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { digestOf } from '../../src/oci/digest.js';
-import { Limit } from '../../src/registry/limit.js';
 import { TlsReader } from '../../src/registry/tls.js';
 import { toBasic } from '../../src/remote/request.js';
 import { missingProgram, scratchDir } from '../helpers/cli.js';
@@ -40,6 +39,21 @@ describe('a registry that cannot be reached', () => {
       `could not read the manifest of ${host}/app:1: ${host} refuses the connection; is the registry running`,
     );
     await expect(failed).rejects.toMatchObject({ kind: 'registry', status: undefined });
+  });
+
+  it.each([
+    ['https', 'HTTPS_PROXY'],
+    ['http', 'HTTP_PROXY'],
+  ])('by %s because of its proxy: that one is named, without its password', async (scheme, variable) => {
+    const proxy = `localhost:${await freePort()}`;
+    const env = { HOME: '/nonexistent', [variable]: `http://someone:secret-pw@${proxy}` };
+    const mirror = scheme === 'http' ? { mirrors: [{ host: 'registry.test', mirror: 'http://far.test' }] } : {};
+    await using client = connectRegistries({ env, retries: 0, ...mirror });
+    const said = await sayingOf(client.registries.repository({ domain: 'registry.test', path: 'app' }).resolve('1'));
+    const all = [said, ...client.lines].join('\n');
+    expect(all).toMatch(new RegExp(`the proxy ${proxy} cannot be reached: connection refused \\(ECONNREFUSED\\)`));
+    if (scheme === 'https') expect(said).toContain('check HTTPS_PROXY and HTTP_PROXY, or name the registry in NO_PROXY');
+    expect(all).not.toContain('secret-pw');
   });
 
   it('that does not speak HTTP', async () => {
@@ -269,25 +283,6 @@ describe('--jobs', () => {
     );
     expect(most).toBe(2);
   });
-
-  it('lets in by turns, forgets those who leave the queue, and gives a place back once', async () => {
-    const limit = new Limit(1);
-    const stop = new AbortController();
-    const leave = await limit.enter();
-    const order: string[] = [];
-    const gone = limit.enter(stop.signal);
-    const next = limit.enter().then((done) => (order.push('next'), done));
-    const last = limit.enter().then((done) => (order.push('last'), done));
-    stop.abort(new Error('enough'));
-    await expect(gone).rejects.toThrow('enough');
-    leave();
-    leave();
-    (await next)();
-    (await last)();
-    expect(order).toEqual(['next', 'last']);
-    await expect(limit.enter(stop.signal)).rejects.toThrow('enough');
-    (await limit.enter())();
-  });
 });
 
 describe('certs.d', () => {
@@ -310,6 +305,14 @@ describe('certs.d', () => {
     const inner = new TlsReader({ env: {} }, [at('second', host)]);
     const [up, any] = ['..', 'one.example'].map((name) => inner.settingsFor(name, { isVerified: true }));
     expect(up?.secureContext).toBe(any?.secureContext);
+  });
+
+  it('is read for a host whose directory has the port of https, which URLs leave out', () => {
+    mkdirSync(at('ported', 'written.example:443'), { recursive: true });
+    copyFileSync(authority.ca, at('ported', 'written.example:443', 'ca.crt'));
+    const reader = new TlsReader({ env: {} }, [at('none'), at('ported')]);
+    const [own, other] = ['written.example', 'other.example'].map((name) => reader.settingsFor(name, { isVerified: true }));
+    expect(own?.secureContext).not.toBe(other?.secureContext);
   });
 
   it.each<[string, Record<string, string>, string]>([

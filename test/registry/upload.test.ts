@@ -74,6 +74,52 @@ async function run(bytes: Buffer, { faults = {}, mountFrom = [], prepare, upload
   return { result, log, requests, stored: blobs.get(descriptor.digest), sessions: uploads.size, wireBytes };
 }
 
+/** Takes a whole request, keeps so many of its bytes, and says so. */
+function keepOnly(sizeBytes: number): Fault {
+  return async ({ request, response, url, registry }) => {
+    const id = url.pathname.split('/').at(-1) ?? '';
+    const upload = registry.uploads.get(id);
+    const bytes = Buffer.concat((await request.toArray()) as Buffer[]);
+    if (upload === undefined) return;
+    upload.bytes = Buffer.concat([upload.bytes, bytes.subarray(0, sizeBytes)]);
+    upload.turn++;
+    response.writeHead(202, { location: registry.location(id), range: `0-${upload.bytes.length - 1}` }).end();
+  };
+}
+
+describe('a registry that keeps less than it is sent', () => {
+  test('gets the rest, and nothing is counted twice', async () => {
+    const outcome = await run(LARGE, { faults: { PATCH: [keepOnly(1000), keepOnly(5000)] } });
+    expect(outcome.result).toBe('uploaded');
+    expect(outcome.stored?.equals(LARGE)).toBe(true);
+    expect(outcome.log.filter((line) => line.startsWith('PATCH'))).toEqual([
+      'PATCH',
+      `PATCH 1000-${LARGE.length - 1}`,
+      `PATCH 6000-${LARGE.length - 1}`,
+    ]);
+    expect(outcome.wireBytes).toBe(LARGE.length);
+  });
+
+  test('and never more is given up in the end', async () => {
+    const outcome = await run(LARGE, { faults: { PATCH: [keepOnly(1000), ...Array.from({ length: 9 }, () => keepOnly(0))] } });
+    expect(String(outcome.result)).toContain(`the registry kept 1000 of ${LARGE.length} bytes (after 4 attempts)`);
+    expect(outcome.sessions).toBe(0);
+  });
+
+  test('in words alone is believed by what it says when it is asked', async () => {
+    const lie: Fault = async ({ request, response, url, registry }) => {
+      const id = url.pathname.split('/').at(-1) ?? '';
+      const upload = registry.uploads.get(id);
+      const bytes = Buffer.concat((await request.toArray()) as Buffer[]);
+      if (upload === undefined) return;
+      Object.assign(upload, { bytes, turn: upload.turn + 1 });
+      response.writeHead(202, { location: registry.location(id), range: '0-9' }).end();
+    };
+    const outcome = await run(LARGE, { faults: { PATCH: [lie] } });
+    expect([outcome.result, outcome.log]).toEqual(['uploaded', ['HEAD', 'POST', 'PATCH', 'GET', 'PUT']]);
+  });
+});
+
 describe('a blob is in the repository in the end', () => {
   test.each<[title: string, bytes: Buffer, setting: Setting, result: string, log: readonly string[]]>([
     ['when it was there', SMALL, { prepare: (registry) => registry.add(SMALL) }, 'exists', ['HEAD']],

@@ -220,6 +220,17 @@ describe.skipIf(missing !== undefined)('download', () => {
       expect(requests).toEqual([]);
     });
 
+    it.each([
+      ['http', 'HTTP_PROXY'],
+      ['https', 'HTTPS_PROXY'],
+    ])('that is not there is named, without its password: %s', async (scheme, name) => {
+      const gone = `localhost:${await freePort()}`;
+      const failed = fetch(`${scheme}://files.test/file`, { env: { [name]: `someone:secret-pw@${gone}`, SSL_CERT_FILE: authority.ca } });
+      await expect(failed).rejects.toThrow(
+        `${scheme}://files.test/file: the proxy ${gone} cannot be reached: connection refused (ECONNREFUSED)`,
+      );
+    });
+
     it('that is not for this host', async () => {
       const env = { http_proxy: proxyUrl(), no_proxy: 'example.org, 0.0.0.0/8' };
       await fetch(`http://0.0.0.0:${server.port}/file?direct`, { env });

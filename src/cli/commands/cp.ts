@@ -1,9 +1,12 @@
 import { parseLocation } from '../../oci/transports.js';
 import type { CliContext } from '../context.js';
+import { parseCreds } from '../registry-flags.js';
 import { toPlatforms, withTransfers, type TransportFlags } from './transport-call.js';
 
 export interface CpFlags extends TransportFlags {
   readonly platform?: readonly string[];
+  readonly srcCreds?: string;
+  readonly destCreds?: string;
 }
 
 export interface CpArguments {
@@ -14,7 +17,12 @@ export interface CpArguments {
 /** `tsbuild cp`; an archive on standard output is the only thing there. */
 export async function copyImage(places: CpArguments, flags: CpFlags, context: CliContext): Promise<void> {
   const transport = await context.transport();
-  const wanted = { ...places, ...toPlatforms(flags.platform) };
+  const wanted = {
+    ...places,
+    ...toPlatforms(flags.platform),
+    ...(flags.srcCreds === undefined ? {} : { sourceCredentials: parseCreds('--src-creds', flags.srcCreds) }),
+    ...(flags.destCreds === undefined ? {} : { destinationCredentials: parseCreds('--dest-creds', flags.destCreds) }),
+  };
   const title = `Copying ${places.source} to ${places.destination}`;
   const { name, descriptor } = await withTransfers({ title, flags }, context, (options) => transport.copy({ ...options, ...wanted }));
   const to = parseLocation(places.destination);
