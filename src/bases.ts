@@ -1,5 +1,5 @@
-import { BaseImages, type BaseImagesRequest, type LocatedImage } from './base-images.js';
-import { BaseLayers } from './base-layers.js';
+import { BaseImages, type BaseImagesRequest, type LocatedImage } from './pull/base-images.js';
+import { BaseLayers } from './pull/base-layers.js';
 import { atRange, BuildError } from './base/errors.js';
 import type { Image, Layer } from './image/image.js';
 import { readImage } from './image/read.js';
@@ -8,9 +8,9 @@ import type { Digest } from './oci/digest.js';
 import type { Descriptor, ImageConfig } from './oci/types.js';
 import type { BaseRequest } from './plan/plan.js';
 import type { JobPool } from './pool.js';
-import type { RemoteBlobs } from './remote-blobs.js';
+import type { RemoteBlobs } from './pull/remote-blobs.js';
 import type { ViewLayer } from './snapshot/root-view.js';
-import { nameWhole } from './whole-images.js';
+import { nameWhole } from './pull/whole-images.js';
 
 export interface BasesRequest extends BaseImagesRequest {
   readonly pool: JobPool;

@@ -2,7 +2,7 @@ import { BuildError } from './base/errors.js';
 import type { Bases } from './bases.js';
 import type { Layer } from './image/image.js';
 import type { ImageOrIndex } from './image/index.js';
-import type { LazyRegistries } from './lazy-registries.js';
+import type { LazyRegistries } from './pull/lazy-registries.js';
 import { shortDigest } from './oci/digest.js';
 import { familiarName, formatReference, parseReference } from './oci/reference.js';
 import type { Descriptor } from './oci/types.js';
@@ -12,7 +12,7 @@ import type { ImageOrigin, Plan, PlanTarget } from './plan/plan.js';
 import type { Progress } from './progress.js';
 import type { PushDestination } from './push-destinations.js';
 import { Pusher, type PushBlob, type PushContent, type RepositoryName } from './push.js';
-import type { RemoteBlobs } from './remote-blobs.js';
+import type { RemoteBlobs } from './pull/remote-blobs.js';
 import type { Store } from './store/store.js';
 import type { Transfers } from './transfers.js';
 

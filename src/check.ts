@@ -20,7 +20,7 @@ import type { BaseRequest, PlanInput } from './plan/plan.js';
 import { planBuild } from './plan/planner.js';
 import { splitStages } from './plan/stages.js';
 import { checkSyntax } from './plan/syntax.js';
-import { RemoteConfigs } from './remote-configs.js';
+import { RemoteConfigs } from './pull/remote-configs.js';
 import { openSecrets } from './secrets.js';
 import { findInLayout } from './store/import.js';
 import { isLayout } from './store/layout.js';

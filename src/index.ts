@@ -47,7 +47,7 @@ export { expandWord } from './parse/words.js';
 export { build } from './pipeline.js';
 export { checkDockerfile, listTargets, outlineDockerfile, type CheckResult, type DockerfileText } from './check.js';
 export type { HostCredentials, PullPolicy, RegistryMirror, RegistryOptions, UserPassword } from './registry/options.js';
-export type { CopyOptions, MovedImage, PullOptions, PushOptions, TransportOptions } from './transport-options.js';
+export type { CopyOptions, MovedImage, PullOptions, PushOptions, TransportOptions } from './transport/options.js';
 export { copy, pull, push } from './transport.js';
 export type { Outline, OutlineArg, OutlineNeed } from './lint/outline.js';
 export type { Target } from './lint/targets.js';

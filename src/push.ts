@@ -1,6 +1,6 @@
 import { setMaxListeners } from 'node:events';
 import { BuildError } from './base/errors.js';
-import { beginAnew } from './begin-anew.js';
+import { beginAnew } from './pull/begin-anew.js';
 import { Slots } from './base/slots.js';
 import { shortDigest, type Digest } from './oci/digest.js';
 import { familiarName, type Reference } from './oci/reference.js';

@@ -10,7 +10,7 @@ import type {
   PushOptions,
   RemoteDocuments,
   RepositoryOptions,
-} from './transport-options.js';
+} from './transport/options.js';
 
 /*
  * What moves images about, for the command line and the library. Each loads what it needs when it is called: a program that only builds loads none
@@ -23,7 +23,7 @@ import type {
  * @throws BuildError
  */
 export async function pull(options: PullOptions): Promise<readonly MovedImage[]> {
-  return (await import('./pull-images.js')).pullImages(options);
+  return (await import('./transport/pull-images.js')).pullImages(options);
 }
 
 /**
@@ -32,7 +32,7 @@ export async function pull(options: PullOptions): Promise<readonly MovedImage[]>
  * @throws BuildError
  */
 export async function push(options: PushOptions): Promise<readonly MovedImage[]> {
-  return (await import('./push-images.js')).pushImages(options);
+  return (await import('./transport/push-images.js')).pushImages(options);
 }
 
 /**
@@ -40,7 +40,7 @@ export async function push(options: PushOptions): Promise<readonly MovedImage[]>
  * @throws BuildError
  */
 export async function copy(options: CopyOptions): Promise<MovedImage> {
-  return (await import('./copy-image.js')).copyImage(options);
+  return (await import('./transport/copy-image.js')).copyImage(options);
 }
 
 /**
@@ -48,7 +48,7 @@ export async function copy(options: CopyOptions): Promise<MovedImage> {
  * @throws BuildError
  */
 export async function* listTags(options: RepositoryOptions): AsyncGenerator<string, void, void> {
-  yield* (await import('./registry-lists.js')).listTags(options);
+  yield* (await import('./transport/registry-lists.js')).listTags(options);
 }
 
 /**
@@ -56,7 +56,7 @@ export async function* listTags(options: RepositoryOptions): AsyncGenerator<stri
  * @throws BuildError
  */
 export async function* listRepositories(options: HostOptions): AsyncGenerator<string, void, void> {
-  yield* (await import('./registry-lists.js')).listRepositories(options);
+  yield* (await import('./transport/registry-lists.js')).listRepositories(options);
 }
 
 /**
@@ -64,7 +64,7 @@ export async function* listRepositories(options: HostOptions): AsyncGenerator<st
  * @throws BuildError
  */
 export async function deleteImages(options: DeleteOptions): Promise<readonly DeletedImage[]> {
-  return (await import('./registry-lists.js')).deleteImages(options);
+  return (await import('./transport/registry-lists.js')).deleteImages(options);
 }
 
 /**
@@ -73,7 +73,7 @@ export async function deleteImages(options: DeleteOptions): Promise<readonly Del
  * @throws BuildError
  */
 export async function createIndex(options: IndexOptions): Promise<readonly MovedImage[]> {
-  return (await import('./create-index.js')).createIndex(options);
+  return (await import('./transport/create-index.js')).createIndex(options);
 }
 
 /**
@@ -81,5 +81,5 @@ export async function createIndex(options: IndexOptions): Promise<readonly Moved
  * @throws BuildError
  */
 export async function inspectRemote(options: InspectOptions): Promise<RemoteDocuments> {
-  return (await import('./registry-lists.js')).inspectRemote(options);
+  return (await import('./transport/registry-lists.js')).inspectRemote(options);
 }

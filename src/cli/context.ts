@@ -2,7 +2,7 @@ import type { BuildOptions, BuildResult } from '../options.js';
 import type { CheckReport, ReportSource } from '../lint/report.js';
 import type { Outline } from '../lint/outline.js';
 import type { Target } from '../lint/targets.js';
-import type * as transport from '../transport-options.js';
+import type * as transport from '../transport/options.js';
 import type { ProgressStream } from './progress/progress.js';
 
 /** What the commands need of the world. */

@@ -4,7 +4,7 @@ import type { CliContext, Transport } from '../../src/cli/context.js';
 import { runCli } from '../../src/cli/program.js';
 import { digestOf } from '../../src/oci/digest.js';
 import { MediaType } from '../../src/oci/types.js';
-import type { MovedImage, TransportOptions } from '../../src/transport-options.js';
+import type { MovedImage, TransportOptions } from '../../src/transport/options.js';
 
 const DIGEST = digestOf('image');
 const DESCRIPTOR = { mediaType: MediaType.ociIndex, digest: DIGEST, size: 5 };

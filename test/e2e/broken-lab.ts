@@ -164,7 +164,7 @@ function expectNothingHalfDone({ command, registry, store, stdout, stderr, statu
   expect(existsSync(join(destination, 'index.json'))).toBe(false);
 }
 
-export function namesIn(store: string): string[] {
+function namesIn(store: string): string[] {
   const { manifests } = JSON.parse(readFileSync(join(store, 'index.json'), 'utf8')) as {
     manifests: { annotations?: Record<string, string> }[];
   };

@@ -5,7 +5,7 @@ import { hexOf } from '../../src/oci/digest.js';
 import { parseReference } from '../../src/oci/reference.js';
 import type { Descriptor, ImageIndex } from '../../src/oci/types.js';
 import type { Image } from '../../src/image/image.js';
-import { pullImages } from '../../src/pull-images.js';
+import { pullImages } from '../../src/transport/pull-images.js';
 import { Pusher, type PushContent } from '../../src/push.js';
 import type { RegistryOptions } from '../../src/registry/options.js';
 import { Registries } from '../../src/registry/registries.js';

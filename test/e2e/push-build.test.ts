@@ -173,12 +173,12 @@ describe.skipIf(missing !== undefined)('a build that pushes', () => {
   });
 
   it('tells that it may not push as such, while the base is still awaited', async () => {
-    await using registry = await startScripted(({ target }, response) => {
+    await using refusing = await startScripted(({ target }, response) => {
       if (target.endsWith('/blobs/uploads/')) sendError(response, 403, 'DENIED');
       else if (target === '/v2/') response.end('{}');
     });
-    const context = contextOf({ Dockerfile: `FROM ${registry.host}/base:1\nCOPY hello /\n`, hello: 'hello' });
-    const { stderr, status } = await tsbuild('build', '--push', '-t', `${registry.host}/team/app:1`, '--timeout', '20s', context);
+    const context = contextOf({ Dockerfile: `FROM ${refusing.host}/base:1\nCOPY hello /\n`, hello: 'hello' });
+    const { stderr, status } = await tsbuild('build', '--push', '-t', `${refusing.host}/team/app:1`, '--timeout', '20s', context);
     expect(stderr).toMatch(/^ERROR: could not push to localhost:\d+\/team\/app: .*denies it \(403\)/m);
     expect(stderr).not.toContain('base:1');
     expect(status).toBe(4);

@@ -128,7 +128,7 @@ function typeOf(bytes: Buffer): string {
 }
 
 /** Says no as registries do. */
-export function refuse(
+function refuse(
   { request, response }: Pick<Call, 'request' | 'response'>,
   status: number,
   code: string,

@@ -13,7 +13,7 @@ export function openStore(root: string | undefined): Promise<Store> {
   return Store.open(root ?? defaultRoot());
 }
 
-export async function readNamed(store: Store, text: string): Promise<ImageOrIndex> {
+async function readNamed(store: Store, text: string): Promise<ImageOrIndex> {
   return readImageOrIndex(store, (await findImage(store, text)).descriptor);
 }
 

@@ -1,6 +1,6 @@
 import { familiarName, parseReference } from '../../oci/reference.js';
 import type { Platform } from '../../oci/types.js';
-import type { MovedImage, TransportOptions } from '../../transport-options.js';
+import type { MovedImage, TransportOptions } from '../../transport/options.js';
 import type { CliContext } from '../context.js';
 import { parseProgress } from '../flags.js';
 import { startTransferProgress } from '../progress/progress.js';

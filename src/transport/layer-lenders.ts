@@ -1,11 +1,11 @@
-import { BuildError } from './base/errors.js';
-import type { Digest } from './oci/digest.js';
-import { parseReference } from './oci/reference.js';
-import type { Descriptor } from './oci/types.js';
-import { MAX_MANIFEST_BYTES, parseIndex, parseManifest } from './oci/validate.js';
-import type { RepositoryName } from './push.js';
-import { isIndex } from './store/import.js';
-import type { Store } from './store/store.js';
+import { BuildError } from '../base/errors.js';
+import type { Digest } from '../oci/digest.js';
+import { parseReference } from '../oci/reference.js';
+import type { Descriptor } from '../oci/types.js';
+import { MAX_MANIFEST_BYTES, parseIndex, parseManifest } from '../oci/validate.js';
+import type { RepositoryName } from '../push.js';
+import { isIndex } from '../store/import.js';
+import type { Store } from '../store/store.js';
 
 /** Each that declines costs a request, and some names of a store were never pushed. */
 const MAX_LENDERS = 3;

@@ -1,17 +1,17 @@
-import { BuildError } from './base/errors.js';
-import { chooseChild, isImageConfig, readGraph, withForeignLayers, type ImageGraph } from './image-graph.js';
+import { BuildError } from '../base/errors.js';
+import { chooseChild, isImageConfig, readGraph, withForeignLayers, type ImageGraph } from '../image/graph.js';
 import { openRegistrySource, putManifests, type ImageSource } from './image-sources.js';
 import { extractLayers } from './pull-layers.js';
-import { formatPlatform, hostPlatform, matchesPlatform } from './oci/platform.js';
-import { familiarName, formatReference, type Reference } from './oci/reference.js';
-import { parseRegistryName } from './oci/transports.js';
-import type { ImageConfig, Manifest, Platform } from './oci/types.js';
-import { checkLayerCount, MAX_CONFIG_BYTES, parseImageConfig, parseIndex } from './oci/validate.js';
-import { RemoteBlobs } from './remote-blobs.js';
-import { isIndex } from './store/import.js';
-import type { Store } from './store/store.js';
-import type { MovedImage, PullOptions } from './transport-options.js';
-import { TransportSession } from './transport-session.js';
+import { formatPlatform, hostPlatform, matchesPlatform } from '../oci/platform.js';
+import { familiarName, formatReference, type Reference } from '../oci/reference.js';
+import { parseRegistryName } from '../oci/transports.js';
+import type { ImageConfig, Manifest, Platform } from '../oci/types.js';
+import { checkLayerCount, MAX_CONFIG_BYTES, parseImageConfig, parseIndex } from '../oci/validate.js';
+import { RemoteBlobs } from '../pull/remote-blobs.js';
+import { isIndex } from '../store/import.js';
+import type { Store } from '../store/store.js';
+import type { MovedImage, PullOptions } from './options.js';
+import { TransportSession } from './session.js';
 
 /**
  * Brings images of registries into the store, verified, one after the other. Only blobs that the store lacks are fetched. An image gets its

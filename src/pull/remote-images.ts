@@ -1,16 +1,16 @@
 import { existsSync, statSync } from 'node:fs';
-import { chooseChild } from './image-graph.js';
-import { digestOf, type Digest } from './oci/digest.js';
-import { familiarName, type Reference } from './oci/reference.js';
-import { MediaType, type Descriptor, type Manifest, type Platform } from './oci/types.js';
-import { MAX_CONFIG_BYTES, MAX_MANIFEST_BYTES, parseIndex, parseManifest } from './oci/validate.js';
-import { BuildError } from './base/errors.js';
+import { chooseChild } from '../image/graph.js';
+import { digestOf, type Digest } from '../oci/digest.js';
+import { familiarName, type Reference } from '../oci/reference.js';
+import { MediaType, type Descriptor, type Manifest, type Platform } from '../oci/types.js';
+import { MAX_CONFIG_BYTES, MAX_MANIFEST_BYTES, parseIndex, parseManifest } from '../oci/validate.js';
+import { BuildError } from '../base/errors.js';
 import { readDownload } from './begin-anew.js';
-import type { Repository } from './registry/repository.js';
+import type { Repository } from '../registry/repository.js';
 import type { RemoteBlobs } from './remote-blobs.js';
-import { isIndex } from './store/import.js';
-import { readBlob } from './store/layout.js';
-import type { Store } from './store/store.js';
+import { isIndex } from '../store/import.js';
+import { readBlob } from '../store/layout.js';
+import type { Store } from '../store/store.js';
 
 /** Where images of registries are made known to. */
 export interface RemotePlace {

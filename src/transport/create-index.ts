@@ -1,18 +1,18 @@
-import { BuildError } from './base/errors.js';
-import { restrictCredentials } from './credential-hosts.js';
-import { encodeIndex } from './image/index.js';
-import { isImageConfig, readConfig, readGraph, type ImageGraph, type ManifestBytes } from './image-graph.js';
+import { BuildError } from '../base/errors.js';
+import { restrictCredentials } from '../credential-hosts.js';
+import { encodeIndex } from '../image/index.js';
+import { isImageConfig, readConfig, readGraph, type ImageGraph, type ManifestBytes } from '../image/graph.js';
 import { openRegistrySource, type ImageSource } from './image-sources.js';
-import type { Digest } from './oci/digest.js';
-import { formatPlatform, normalizePlatform } from './oci/platform.js';
-import { familiarName, formatReference } from './oci/reference.js';
-import { parseRegistryName } from './oci/transports.js';
-import { MediaType, type Descriptor, type Manifest, type Platform } from './oci/types.js';
-import { parseIndex } from './oci/validate.js';
-import { Pusher, type PushBlob } from './push.js';
-import { isIndex } from './store/import.js';
-import type { IndexOptions, MovedImage } from './transport-options.js';
-import { TransportSession } from './transport-session.js';
+import type { Digest } from '../oci/digest.js';
+import { formatPlatform, normalizePlatform } from '../oci/platform.js';
+import { familiarName, formatReference } from '../oci/reference.js';
+import { parseRegistryName } from '../oci/transports.js';
+import { MediaType, type Descriptor, type Manifest, type Platform } from '../oci/types.js';
+import { parseIndex } from '../oci/validate.js';
+import { Pusher, type PushBlob } from '../push.js';
+import { isIndex } from '../store/import.js';
+import type { IndexOptions, MovedImage } from './options.js';
+import { TransportSession } from './session.js';
 
 /**
  * Makes one index of images and indexes that are in registries, and pushes it. Their blobs are lent where the registry is the same, and copied where

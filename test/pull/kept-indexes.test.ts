@@ -1,12 +1,12 @@
 import { existsSync, readdirSync, readFileSync, statSync, truncateSync, utimesSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
-import { keepLayerIndex, readKeptIndex } from '../src/kept-indexes.js';
-import { digestOf } from '../src/oci/digest.js';
-import { MediaType } from '../src/oci/types.js';
-import type { LayerIndex } from '../src/snapshot/root-view.js';
-import { Store } from '../src/store/store.js';
-import { scratchDir } from './helpers/cli.js';
+import { keepLayerIndex, readKeptIndex } from '../../src/pull/kept-indexes.js';
+import { digestOf } from '../../src/oci/digest.js';
+import { MediaType } from '../../src/oci/types.js';
+import type { LayerIndex } from '../../src/snapshot/root-view.js';
+import { Store } from '../../src/store/store.js';
+import { scratchDir } from '../helpers/cli.js';
 
 const { path: scratch, [Symbol.dispose]: removeScratch } = scratchDir('tsbuild-kept-');
 afterAll(removeScratch);

@@ -1,14 +1,14 @@
 import { setMaxListeners } from 'node:events';
-import { BuildError } from './base/errors.js';
-import type { Reference } from './oci/reference.js';
-import { LazyRegistries } from './lazy-registries.js';
-import { Progress } from './progress.js';
-import type { PusherRequest } from './push.js';
-import type { Repository } from './registry/repository.js';
-import { defaultRoot } from './store/root.js';
-import { Store } from './store/store.js';
-import type { TransportOptions } from './transport-options.js';
-import { Transfers } from './transfers.js';
+import { BuildError } from '../base/errors.js';
+import type { Reference } from '../oci/reference.js';
+import { LazyRegistries } from '../pull/lazy-registries.js';
+import { Progress } from '../progress.js';
+import type { PusherRequest } from '../push.js';
+import type { Repository } from '../registry/repository.js';
+import { defaultRoot } from '../store/root.js';
+import { Store } from '../store/store.js';
+import type { TransportOptions } from './options.js';
+import { Transfers } from '../transfers.js';
 
 /**
  * What every command shares that moves images about: connections, progress, the store. Disposed when the command ends, so that no

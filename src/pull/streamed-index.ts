@@ -1,11 +1,11 @@
-import { BuildError } from './base/errors.js';
+import { BuildError } from '../base/errors.js';
 import { isLieOfMirror } from './begin-anew.js';
-import type { Layer } from './image/image.js';
+import type { Layer } from '../image/image.js';
 import { keepLayerIndex } from './kept-indexes.js';
 import { readLayerStream } from './layer-blobs.js';
 import type { BlobOrigin, RemoteBlobs } from './remote-blobs.js';
-import { readLayerIndex } from './snapshot/layer-index.js';
-import type { LayerIndex } from './snapshot/root-view.js';
+import { readLayerIndex } from '../snapshot/layer-index.js';
+import type { LayerIndex } from '../snapshot/root-view.js';
 
 export interface StreamedIndexRequest {
   readonly blobs: RemoteBlobs;

@@ -1,15 +1,15 @@
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { BuildError } from './base/errors.js';
+import { BuildError } from '../base/errors.js';
 import { beginAnew } from './begin-anew.js';
-import type { Layer } from './image/image.js';
+import type { Layer } from '../image/image.js';
 import type { LayerBlob } from './layer-blobs.js';
-import { shortDigest } from './oci/digest.js';
-import type { JobPool, RunOptions } from './pool.js';
+import { shortDigest } from '../oci/digest.js';
+import type { JobPool, RunOptions } from '../pool.js';
 import type { GrowingBlob, RemoteBlobs } from './remote-blobs.js';
-import { openLayerIndex } from './snapshot/layer-index.js';
-import type { LayerDir, LayerIndex, ViewLayer } from './snapshot/root-view.js';
-import type { Store } from './store/store.js';
+import { openLayerIndex } from '../snapshot/layer-index.js';
+import type { LayerDir, LayerIndex, ViewLayer } from '../snapshot/root-view.js';
+import type { Store } from '../store/store.js';
 
 export interface BaseLayersRequest {
   readonly store: Store;

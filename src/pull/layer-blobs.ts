@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto';
 import { Readable } from 'node:stream';
-import { BuildError } from './base/errors.js';
-import { readGrowing, type GrowingFile } from './base/growing-file.js';
-import { digestFromHex, type Digest } from './oci/digest.js';
-import { decompressStream, openDecompressed } from './tar/decompress.js';
+import { BuildError } from '../base/errors.js';
+import { readGrowing, type GrowingFile } from '../base/growing-file.js';
+import { digestFromHex, type Digest } from '../oci/digest.js';
+import { decompressStream, openDecompressed } from '../tar/decompress.js';
 
 /** What comes whole, by its digest, and is wrong nevertheless. */
 const BROKEN = 'the image was made wrong, or changed since then: build and push it anew';

@@ -1,9 +1,9 @@
 import { closeSync, fstatSync, futimesSync, openSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { errnoOf } from './base/errors.js';
-import { decodeLayerIndex, encodeLayerIndex } from './snapshot/index-encoding.js';
-import type { LayerIndex } from './snapshot/root-view.js';
-import { temporaryName } from './store/files.js';
+import { errnoOf } from '../base/errors.js';
+import { decodeLayerIndex, encodeLayerIndex } from '../snapshot/index-encoding.js';
+import type { LayerIndex } from '../snapshot/root-view.js';
+import { temporaryName } from '../store/files.js';
 
 /** Garbage collection goes by when an index was last used; once a day is exact enough. */
 const TOUCH_EVERY_MS = 24 * 60 * 60 * 1000;

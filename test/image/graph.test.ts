@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
-import { BuildError } from '../src/base/errors.js';
-import { chooseChild, readGraph, rootFor, type ManifestBytes, type ManifestSource } from '../src/image-graph.js';
-import { digestOf, type Digest } from '../src/oci/digest.js';
-import { MediaType, type Descriptor, type Platform } from '../src/oci/types.js';
+import { BuildError } from '../../src/base/errors.js';
+import { chooseChild, readGraph, rootFor, type ManifestBytes, type ManifestSource } from '../../src/image/graph.js';
+import { digestOf, type Digest } from '../../src/oci/digest.js';
+import { MediaType, type Descriptor, type Platform } from '../../src/oci/types.js';
 
 /** Documents by their digests, and what was read of them. */
 class Documents {

@@ -1,7 +1,7 @@
-import type { Reference } from './oci/reference.js';
-import type { RegistryOptions } from './registry/options.js';
-import type { Registries } from './registry/registries.js';
-import type { Repository } from './registry/repository.js';
+import type { Reference } from '../oci/reference.js';
+import type { RegistryOptions } from '../registry/options.js';
+import type { Registries } from '../registry/registries.js';
+import type { Repository } from '../registry/repository.js';
 
 export interface LazyRegistriesRequest {
   readonly options: RegistryOptions;
@@ -39,6 +39,6 @@ export class LazyRegistries implements AsyncDisposable {
 }
 
 async function open(request: LazyRegistriesRequest): Promise<Registries> {
-  const { Registries } = await import('./registry/registries.js');
+  const { Registries } = await import('../registry/registries.js');
   return new Registries(request);
 }

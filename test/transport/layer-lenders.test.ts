@@ -1,12 +1,12 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { findLenders } from '../src/layer-lenders.js';
-import type { Descriptor } from '../src/oci/types.js';
-import { MediaType } from '../src/oci/types.js';
-import { Store } from '../src/store/store.js';
-import { scratchDir } from './helpers/cli.js';
-import { storeImage } from './helpers/stored-image.js';
+import { findLenders } from '../../src/transport/layer-lenders.js';
+import type { Descriptor } from '../../src/oci/types.js';
+import { MediaType } from '../../src/oci/types.js';
+import { Store } from '../../src/store/store.js';
+import { scratchDir } from '../helpers/cli.js';
+import { storeImage } from '../helpers/stored-image.js';
 
 const DOMAINS = new Set(['one.example', 'two.example']);
 

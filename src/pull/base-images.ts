@@ -1,14 +1,14 @@
-import { BuildError } from './base/errors.js';
-import { chooseManifest, readImage } from './image/read.js';
+import { BuildError } from '../base/errors.js';
+import { chooseManifest, readImage } from '../image/read.js';
 import type { LazyRegistries } from './lazy-registries.js';
-import { matchesPlatform } from './oci/platform.js';
-import { formatReference, parseReference, type Reference } from './oci/reference.js';
-import type { Descriptor, Platform } from './oci/types.js';
-import type { NamedContext } from './options.js';
-import type { BaseRequest } from './plan/plan.js';
-import type { PullPolicy } from './registry/options.js';
+import { matchesPlatform } from '../oci/platform.js';
+import { formatReference, parseReference, type Reference } from '../oci/reference.js';
+import type { Descriptor, Platform } from '../oci/types.js';
+import type { NamedContext } from '../options.js';
+import type { BaseRequest } from '../plan/plan.js';
+import type { PullPolicy } from '../registry/options.js';
 import type { RemotePlace, RemoteRoot } from './remote-images.js';
-import { findInLayout, importFromLayout, isIndex } from './store/import.js';
+import { findInLayout, importFromLayout, isIndex } from '../store/import.js';
 
 /** The manifest or index that a name stands for. */
 export interface LocatedImage {

@@ -1,10 +1,10 @@
 import { join } from 'node:path';
 import { afterAll, expect, it } from 'vitest';
-import { digestOf } from '../src/oci/digest.js';
-import { MediaType, type Descriptor } from '../src/oci/types.js';
-import { Store } from '../src/store/store.js';
-import { nameWhole } from '../src/whole-images.js';
-import { scratchDir } from './helpers/cli.js';
+import { digestOf } from '../../src/oci/digest.js';
+import { MediaType, type Descriptor } from '../../src/oci/types.js';
+import { Store } from '../../src/store/store.js';
+import { nameWhole } from '../../src/pull/whole-images.js';
+import { scratchDir } from '../helpers/cli.js';
 
 const { path: scratch, [Symbol.dispose]: removeScratch } = scratchDir('tsbuild-whole-');
 afterAll(removeScratch);

@@ -1,7 +1,7 @@
-import type { EventSink } from './events.js';
-import type { Digest } from './oci/digest.js';
-import type { Descriptor, ImageConfig, ImageIndex, Manifest, Platform } from './oci/types.js';
-import type { RegistryOptions, UserPassword } from './registry/options.js';
+import type { EventSink } from '../events.js';
+import type { Digest } from '../oci/digest.js';
+import type { Descriptor, ImageConfig, ImageIndex, Manifest, Platform } from '../oci/types.js';
+import type { RegistryOptions, UserPassword } from '../registry/options.js';
 
 /** What all commands take that move images about. */
 export interface TransportOptions {

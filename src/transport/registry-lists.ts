@@ -1,15 +1,15 @@
-import { BuildError } from './base/errors.js';
-import { Slots } from './base/slots.js';
-import { isImageConfig, readConfig, rootFor } from './image-graph.js';
+import { BuildError } from '../base/errors.js';
+import { Slots } from '../base/slots.js';
+import { isImageConfig, readConfig, rootFor } from '../image/graph.js';
 import { openRegistrySource } from './image-sources.js';
-import type { Digest } from './oci/digest.js';
-import { familiarName, familiarRepository, formatReference, parseReference, type Reference } from './oci/reference.js';
-import { parseRegistryName } from './oci/transports.js';
-import { parseIndex, parseManifest } from './oci/validate.js';
-import type { Repository } from './registry/repository.js';
-import { isIndex } from './store/import.js';
-import type { DeletedImage, DeleteOptions, HostOptions, InspectOptions, RemoteDocuments, RepositoryOptions } from './transport-options.js';
-import { tagOrDigest, TransportSession } from './transport-session.js';
+import type { Digest } from '../oci/digest.js';
+import { familiarName, familiarRepository, formatReference, parseReference, type Reference } from '../oci/reference.js';
+import { parseRegistryName } from '../oci/transports.js';
+import { parseIndex, parseManifest } from '../oci/validate.js';
+import type { Repository } from '../registry/repository.js';
+import { isIndex } from '../store/import.js';
+import type { DeletedImage, DeleteOptions, HostOptions, InspectOptions, RemoteDocuments, RepositoryOptions } from './options.js';
+import { tagOrDigest, TransportSession } from './session.js';
 
 /** Tags that are looked up before a deletion, to tell which go along; a repository may have thousands. */
 const MAX_LOOKED_UP = 200;

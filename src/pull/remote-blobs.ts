@@ -1,17 +1,17 @@
 import { setMaxListeners } from 'node:events';
 import { closeSync, createReadStream, openSync, rmSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
-import { Growth, readGrowing, type GrowingFile } from './base/growing-file.js';
-import { BuildError } from './base/errors.js';
+import { Growth, readGrowing, type GrowingFile } from '../base/growing-file.js';
+import { BuildError } from '../base/errors.js';
 import { beginAnew, isLieOfMirror } from './begin-anew.js';
 import { DownloadLine, type LineTicket } from './download-line.js';
-import { hexOf, shortDigest, type Digest } from './oci/digest.js';
-import { MediaType, type Descriptor } from './oci/types.js';
-import type { Repository } from './registry/repository.js';
-import { toWriteError } from './store/files.js';
-import type { Store } from './store/store.js';
-import { makeTempDir, type TempDir } from './store/temp.js';
-import type { Transfers } from './transfers.js';
+import { hexOf, shortDigest, type Digest } from '../oci/digest.js';
+import { MediaType, type Descriptor } from '../oci/types.js';
+import type { Repository } from '../registry/repository.js';
+import { toWriteError } from '../store/files.js';
+import type { Store } from '../store/store.js';
+import { makeTempDir, type TempDir } from '../store/temp.js';
+import type { Transfers } from '../transfers.js';
 
 /** Where a blob can be had. */
 export interface BlobOrigin {

@@ -1,26 +1,26 @@
 import { linkSync } from 'node:fs';
 import { join } from 'node:path';
 import { setFlagsFromString } from 'node:v8';
-import { BuildError, errnoOf } from './base/errors.js';
-import { withCopyCredentials } from './credential-hosts.js';
-import { readImage } from './image/read.js';
-import { isImageConfig, readConfig, readGraph, withForeignLayers, type ImageGraph } from './image-graph.js';
+import { BuildError, errnoOf } from '../base/errors.js';
+import { withCopyCredentials } from '../credential-hosts.js';
+import { readImage } from '../image/read.js';
+import { isImageConfig, readConfig, readGraph, withForeignLayers, type ImageGraph } from '../image/graph.js';
 import { openSource, type ImageSource } from './image-sources.js';
-import { formatReference, parseReference, type Reference } from './oci/reference.js';
-import { hostPlatform } from './oci/platform.js';
-import { formatLocation, parseLocation, type ImageLocation } from './oci/transports.js';
-import type { Descriptor, ImageConfig, Platform } from './oci/types.js';
-import { saveDockerArchive } from './output/docker-archive.js';
-import type { OutputContent } from './output/entries.js';
-import { archiveContent } from './output/oci-archive.js';
-import { placeContent } from './output/oci-layout.js';
-import { isIndex } from './store/import.js';
-import { blobPath, hasBlob } from './store/layout.js';
-import { Store } from './store/store.js';
-import type { TempDir } from './store/temp.js';
-import type { CopyOptions, MovedImage } from './transport-options.js';
-import { TransportSession } from './transport-session.js';
-import { Pusher } from './push.js';
+import { formatReference, parseReference, type Reference } from '../oci/reference.js';
+import { hostPlatform } from '../oci/platform.js';
+import { formatLocation, parseLocation, type ImageLocation } from '../oci/transports.js';
+import type { Descriptor, ImageConfig, Platform } from '../oci/types.js';
+import { saveDockerArchive } from '../output/docker-archive.js';
+import type { OutputContent } from '../output/entries.js';
+import { archiveContent } from '../output/oci-archive.js';
+import { placeContent } from '../output/oci-layout.js';
+import { isIndex } from '../store/import.js';
+import { blobPath, hasBlob } from '../store/layout.js';
+import { Store } from '../store/store.js';
+import type { TempDir } from '../store/temp.js';
+import type { CopyOptions, MovedImage } from './options.js';
+import { TransportSession } from './session.js';
+import { Pusher } from '../push.js';
 
 /**
  * Copies an image or index from one place to another. Digests stay what they are, unless an index is reduced to some of its platforms. Between

@@ -1,6 +1,6 @@
-import { BuildError } from './base/errors.js';
-import type { WrongBytes } from './registry/errors.js';
-import type { BlobDownload, Repository } from './registry/repository.js';
+import { BuildError } from '../base/errors.js';
+import type { WrongBytes } from '../registry/errors.js';
+import type { BlobDownload, Repository } from '../registry/repository.js';
 
 /**
  * Does something with a blob of a registry; once more when a mirror lied about its bytes, which only their end tells. The mirror is passed by then,

@@ -1,11 +1,11 @@
-import { BuildError } from './base/errors.js';
-import { Slots } from './base/slots.js';
-import { encodeIndex } from './image/index.js';
-import type { Digest } from './oci/digest.js';
-import { formatPlatform, matchesPlatform, samePlatform } from './oci/platform.js';
-import { MediaType, type Descriptor, type ImageConfig, type ImageIndex, type Manifest, type Platform } from './oci/types.js';
-import { MAX_CONFIG_BYTES, parseImageConfig, parseIndex, parseManifest } from './oci/validate.js';
-import { isIndex } from './store/import.js';
+import { BuildError } from '../base/errors.js';
+import { Slots } from '../base/slots.js';
+import { encodeIndex } from './index.js';
+import type { Digest } from '../oci/digest.js';
+import { formatPlatform, matchesPlatform, samePlatform } from '../oci/platform.js';
+import { MediaType, type Descriptor, type ImageConfig, type ImageIndex, type Manifest, type Platform } from '../oci/types.js';
+import { MAX_CONFIG_BYTES, parseImageConfig, parseIndex, parseManifest } from '../oci/validate.js';
+import { isIndex } from '../store/import.js';
 
 /** The bytes that a descriptor stands for. */
 export interface ManifestBytes {

@@ -1,10 +1,10 @@
-import { BaseLayers } from './base-layers.js';
-import type { ImageConfig, Manifest } from './oci/types.js';
-import { checkLayerCount } from './oci/validate.js';
-import { JobPool } from './pool.js';
-import type { RemoteBlobs } from './remote-blobs.js';
-import type { Store } from './store/store.js';
-import type { TransportSession } from './transport-session.js';
+import { BaseLayers } from '../pull/base-layers.js';
+import type { ImageConfig, Manifest } from '../oci/types.js';
+import { checkLayerCount } from '../oci/validate.js';
+import { JobPool } from '../pool.js';
+import type { RemoteBlobs } from '../pull/remote-blobs.js';
+import type { Store } from '../store/store.js';
+import type { TransportSession } from './session.js';
 
 export interface ExtractRequest {
   readonly blobs: RemoteBlobs;

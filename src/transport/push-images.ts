@@ -1,12 +1,12 @@
-import { BuildError } from './base/errors.js';
+import { BuildError } from '../base/errors.js';
 import { pushGraph, targetOf } from './copy-image.js';
-import { readGraph } from './image-graph.js';
+import { readGraph } from '../image/graph.js';
 import { checkBlobs, openStoreSource } from './image-sources.js';
-import { familiarName, familiarRepository, formatReference, parseReference, type Reference } from './oci/reference.js';
-import { parseRegistryName } from './oci/transports.js';
-import type { Store } from './store/store.js';
-import type { MovedImage, PushOptions } from './transport-options.js';
-import { TransportSession } from './transport-session.js';
+import { familiarName, familiarRepository, formatReference, parseReference, type Reference } from '../oci/reference.js';
+import { parseRegistryName } from '../oci/transports.js';
+import type { Store } from '../store/store.js';
+import type { MovedImage, PushOptions } from './options.js';
+import { TransportSession } from './session.js';
 
 /**
  * Pushes an image of the store under its own name or another, or everything that a repository has in the store. What the registry has already is

@@ -1,13 +1,13 @@
-import { BuildError } from './base/errors.js';
+import { BuildError } from '../base/errors.js';
 import { readDownload } from './begin-anew.js';
-import { chooseChild } from './image-graph.js';
+import { chooseChild } from '../image/graph.js';
 import { LazyRegistries } from './lazy-registries.js';
-import { familiarName, type Reference } from './oci/reference.js';
-import type { Descriptor, ImageConfig, Platform } from './oci/types.js';
-import { MAX_CONFIG_BYTES, parseImageConfig, parseIndex, parseManifest } from './oci/validate.js';
-import type { RegistryOptions } from './registry/options.js';
-import type { FetchedManifest, Repository } from './registry/repository.js';
-import { isIndex } from './store/import.js';
+import { familiarName, type Reference } from '../oci/reference.js';
+import type { Descriptor, ImageConfig, Platform } from '../oci/types.js';
+import { MAX_CONFIG_BYTES, parseImageConfig, parseIndex, parseManifest } from '../oci/validate.js';
+import type { RegistryOptions } from '../registry/options.js';
+import type { FetchedManifest, Repository } from '../registry/repository.js';
+import { isIndex } from '../store/import.js';
 
 /** For somebody who waits for the check of a file. */
 const TIMEOUT_MS = 10_000;

@@ -1,8 +1,8 @@
-import type { Descriptor } from './oci/types.js';
-import { MAX_MANIFEST_BYTES, parseIndex, parseManifest } from './oci/validate.js';
-import { isIndex } from './store/import.js';
-import { readBlob } from './store/layout.js';
-import type { Store } from './store/store.js';
+import type { Descriptor } from '../oci/types.js';
+import { MAX_MANIFEST_BYTES, parseIndex, parseManifest } from '../oci/validate.js';
+import { isIndex } from '../store/import.js';
+import { readBlob } from '../store/layout.js';
+import type { Store } from '../store/store.js';
 
 export interface WholeImage {
   readonly descriptor: Descriptor;

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { DownloadLine } from '../src/download-line.js';
+import { DownloadLine } from '../../src/pull/download-line.js';
 
 const forever = new AbortController().signal;
 
