@@ -64,13 +64,17 @@ const MIRROR_KEYS = ['location', 'insecure', 'pull-from-mirror'];
 export function loadRegistriesConf({ options, env, warn }: RegistriesConfOptions): readonly ConfiguredRegistry[] {
   const registries = new Map<string, ConfiguredRegistry>();
   for (const { file, text } of readFiles(options, env)) {
-    // Distributions ship files of comments only: no parser is loaded for them.
-    if (!/^\s*[^\s#]/m.test(text)) continue;
+    if (!saysAnything(text)) continue;
     for (const registry of parseRegistriesConf(text, file, warn)) {
       registries.set(`${registry.prefix.host}/${registry.prefix.path}`, registry);
     }
   }
   return [...registries.values()];
+}
+
+/** Distributions ship files of comments, and of short names, which are not followed: no parser is loaded for them. */
+function saysAnything(text: string): boolean {
+  return text.split('\n').some((line) => !/^\s*(?:#.*|\[aliases\]\s*|"[\w./-]+"\s*=\s*"[\w./:-]+"\s*)?$/.test(line));
 }
 
 interface ConfFile {
