@@ -1,5 +1,6 @@
 import { Command, CommanderError } from 'commander';
 import { BuildError } from '../base/errors.js';
+import { suggest } from '../base/suggest.js';
 import { parseCall } from './call.js';
 import { toOption, withRoot } from './command-flags.js';
 import { COMMANDS } from './command-names.js';
@@ -32,7 +33,7 @@ export async function runCli(args: readonly string[], context: CliContext): Prom
     return status;
   } catch (error) {
     if (!(error instanceof CommanderError)) throw error;
-    if (error.exitCode !== 0) throw toUsageError(error);
+    if (error.exitCode !== 0) throw toUsageError(error, args[0] ?? '');
     return 0;
   }
 }
@@ -118,11 +119,15 @@ function addVersion(program: Command, context: CliContext): void {
 }
 
 /** commander writes `error: unknown option '--tga'`, and a suggestion on a line of its own. */
-function toUsageError(error: CommanderError): BuildError {
+function toUsageError(error: CommanderError, first: string): BuildError {
   const [whole = '', suggestion] = error.message.replace(/^error: /, '').split('\n');
   // A mistyped flag may come with a password.
   const message = whole.replace(/^(unknown option '-[^=']*)=.*'$/, "$1'");
   const meant = /Did you mean (?:one of )?(.*)\?/.exec(suggestion ?? '')?.[1];
+  // `tsbuild pul app:1` is a build of two contexts.
+  const isBuild = error.code === 'commander.excessArguments' && !['build', ...COMMANDS].includes(first);
+  const command = isBuild ? suggest(first, COMMANDS) : undefined;
+  if (command !== undefined) return new BuildError('usage', `unknown command "${first}"`, { hint: `did you mean ${command}?` });
   return new BuildError('usage', message, {
     hint: meant === undefined ? '"tsbuild --help" lists what there is' : `did you mean ${meant}?`,
   });

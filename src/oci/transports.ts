@@ -104,7 +104,7 @@ function checkTransport(text: string, { word, slashes, rest }: Words): void {
     throw invalid(text, `unknown transport "${word}"`, `write ${alias}${rest}`);
   if (lower === 'http' || lower === 'https')
     throw invalid(text, 'a registry is not named by a URL', `write docker://${rest.replace(/^[^/]*@/, '')}`);
-  if (lower === 'docker' && (slashes !== '' || rest.includes('/'))) {
+  if (lower === 'docker' && (slashes !== '' || /[/:]/.test(rest))) {
     throw invalid(text, `unknown transport "${word}:"`, `write docker://${rest.replace(/^\/+/, '')}`);
   }
   const meant = suggest(lower, TRANSPORTS);

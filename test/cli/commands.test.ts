@@ -121,6 +121,7 @@ describe('commands of registries', () => {
     ['pull --platform / a', /invalid platform/],
     ['pull --progress loud a', /invalid --progress/],
     ['push a b c', /too many arguments/],
+    ['pul a:1 b', /unknown command "pul"/],
     ['cp a', /missing required argument 'destination'/],
     ['delete a', /does not say that it is in a registry/],
     ['index create a', /the name of the index is missing/],

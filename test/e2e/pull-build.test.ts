@@ -236,6 +236,18 @@ describe.skipIf(missing !== undefined)('a build on images of a registry', () => 
       expect(downloads().size).toBe(2);
     });
 
+    it('asks again for a platform of which a build that only copied has kept no layer', async () => {
+      const store = lab.place();
+      const base = await seedIndex('index:3', ['amd64', 'arm64']);
+      await lab.expectBuild(store, { Dockerfile: `FROM ${base}\n` }, '--platform', 'linux/amd64', '-t', 'first');
+      const files = { Dockerfile: `FROM ${base}\nCOPY file /\n`, file: 'x' };
+      await lab.expectBuild(store, files, '--platform', 'linux/arm64', '--push', '-t', `${lab.proxy.host}/index-copy:1`);
+      expect(await lab.names(store)).toContain(base);
+      const out = lab.place();
+      await lab.expectBuild(store, { Dockerfile: `FROM ${base}\n` }, '--platform', 'linux/arm64', '-o', `type=local,dest=${out}`);
+      expect(readFileSync(join(out, 'arch'), 'utf8')).toBe('arm64');
+    });
+
     it('lists what there is when one is missing', async () => {
       const base = await seedIndex('index:2', ['arm64', 's390x']);
       const { status, stderr } = await lab.build(lab.place(), { Dockerfile: `FROM ${base}\n` }, '--platform', 'linux/amd64', '-t', 'app');

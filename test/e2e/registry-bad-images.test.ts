@@ -197,6 +197,14 @@ describe('manifests', () => {
     ['pull', 'build'],
   );
 
+  it('of which one layer is none, without waiting for the others', { timeout: 20_000 }, async () => {
+    const [, silent = Buffer.alloc(0)] = LAYERS;
+    const garbage = Buffer.from(`\x1f\x8b\x08\0\0\0\0\0\0\x03${'garbage that is no deflate stream'.repeat(3000)}`, 'latin1');
+    const fault = on('GET blob', ({ reference }) => (reference === sha256(silent) ? undefined : false));
+    const [pulled] = await lab().try({ commands: ['pull --extract'], raw: { blobs: [garbage, silent] }, fault });
+    expect(pulled).toMatchObject({ status: 1, stderr: expect.stringContaining('is not valid gzip data') });
+  });
+
   it('of layers that are elsewhere', async () => {
     await using elsewhere = await BrokenRegistry.start();
     const raw: RawLayout = {
