@@ -13,10 +13,10 @@ const LIBRARY = 'dist/index.js';
 /** `library` is a function, so that the command line evaluates nothing that it does not use itself. */
 const MAIN = "export { main } from './src/main.ts'; export const library = () => require('./src/index.ts');";
 /**
- * Loaded on demand: execa starts programs, fast-glob and ignore explain a missing source, smol-toml and undici serve registries. By what is bundled
+ * Loaded on demand: execa starts programs, fast-glob and ignore explain a missing source, undici serves registries. By what is bundled
  * for each; of undici only a part.
  */
-const VENDORED = { execa: 'execa', 'fast-glob': 'fast-glob', ignore: 'ignore', 'smol-toml': 'smol-toml', undici: './.ci/vendor/undici.js' };
+const VENDORED = { execa: 'execa', 'fast-glob': 'fast-glob', ignore: 'ignore', undici: './.ci/vendor/undici.js' };
 const withTypes = process.argv.includes('--types');
 
 if (!isFresh()) await bundle();
