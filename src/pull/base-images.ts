@@ -9,6 +9,7 @@ import type { BaseRequest } from '../plan/plan.js';
 import type { PullPolicy } from '../registry/options.js';
 import type { RemotePlace, RemoteRoot } from './remote-images.js';
 import { findInLayout, importFromLayout, isIndex } from '../store/import.js';
+import { isWhole } from './whole-images.js';
 
 /** The manifest or index that a name stands for. */
 export interface LocatedImage {
@@ -107,7 +108,8 @@ export class BaseImages {
     const { store } = this.#request;
     if (isIndex(descriptor)) {
       const child = await chooseManifest(store, descriptor, platform).catch(() => undefined);
-      return child !== undefined && store.hasBlob(child);
+      // A build that the registry lent the layers to, or that was killed, has left no more than the manifest and config.
+      return child !== undefined && store.hasBlob(child) && isWhole(store, child);
     }
     const { config } = await readImage(store, descriptor, platform);
     return config.os === '' || config.architecture === '' || matchesPlatform(config, platform);

@@ -79,7 +79,7 @@ export async function fetchImage(
     if (!store.hasBlob(descriptor)) await fetchManifest(store, repository, descriptor.digest, signal);
   }
   const manifest = parseManifest(readBlob(store.root, descriptor, { maxBytes: MAX_MANIFEST_BYTES }));
-  if (!store.hasBlob(manifest.config)) await fetchConfig(store, { repository, manifest, signal });
+  await fetchConfig(store, { repository, manifest, signal });
   blobs.add(manifest.layers, { repository, reference: familiarName(reference) });
 }
 
@@ -87,7 +87,8 @@ async function fetchManifest(store: Store, repository: Repository, tagOrDigest: 
   const { descriptor, bytes } = await repository.manifest(tagOrDigest, signal);
   // Parsed before it is kept: what is none is told by the name that it came under.
   if (isIndex(descriptor)) parseIndex(bytes);
-  else parseManifest(bytes);
+  // Its config first: whatever cuts this short, no index that the store has a name for lists an image that is half there.
+  else await fetchConfig(store, { repository, manifest: parseManifest(bytes), signal });
   await store.putBlob(bytes, descriptor.mediaType);
   return descriptor;
 }
@@ -100,6 +101,7 @@ interface ConfigRequest {
 
 /** Too small to be worth a line of progress. */
 async function fetchConfig(store: Store, { repository, manifest: { config }, signal }: ConfigRequest): Promise<void> {
+  if (store.hasBlob(config)) return;
   if (config.size > MAX_CONFIG_BYTES) {
     throw new BuildError('input', `config ${config.digest} has ${config.size} bytes, want at most ${MAX_CONFIG_BYTES}`);
   }

@@ -20,7 +20,8 @@ export async function nameWhole(store: Store, { descriptor, name }: WholeImage):
   if (named?.digest !== descriptor.digest) await store.tag(descriptor, [name]);
 }
 
-function isWhole(store: Store, descriptor: Descriptor): boolean {
+/** Whether all blobs of an image are there; of an index, those of each image whose manifest is. */
+export function isWhole(store: Store, descriptor: Descriptor): boolean {
   const bytes = readBlob(store.root, descriptor, { maxBytes: MAX_MANIFEST_BYTES });
   if (isIndex(descriptor)) {
     const present = parseIndex(bytes).manifests.filter((child) => store.hasBlob(child));

@@ -1,6 +1,5 @@
 import { linkSync } from 'node:fs';
 import { join } from 'node:path';
-import { setFlagsFromString } from 'node:v8';
 import { BuildError, errnoOf } from '../base/errors.js';
 import { withCopyCredentials } from '../credential-hosts.js';
 import { readImage } from '../image/read.js';
@@ -54,10 +53,7 @@ interface Copy {
 }
 
 async function write(to: ImageLocation, { from, source, graph, session, work }: Copy): Promise<void> {
-  if (to.kind === 'registry') {
-    using _calm = from === 'registry' ? holdOptimizer() : undefined;
-    return await pushGraph({ source, graph, session, targets: [targetOf(to.reference, graph)] });
-  }
+  if (to.kind === 'registry') return pushGraph({ source, graph, session, targets: [targetOf(to.reference, graph)] });
   const target = await work.get();
   if (from === 'registry') await work.seed(graph.blobs);
   const store = await source.bring(graph, target);
@@ -74,25 +70,6 @@ async function write(to: ImageLocation, { from, source, graph, session, work }: 
     case 'oci':
       return placeContent({ store, content: await toContent(graph, source), names, tag: to.tag, dest: to.path });
   }
-}
-
-/** After that, optimized code has paid for itself. */
-const OPTIMIZE_AFTER_MS = 3000;
-
-/**
- * Keeps V8's optimizing compiler from beginning at once. What is done to each byte that passes from registry to registry is done in C++, and in the first
- * seconds the compiler takes more of the processors than it gives: 10 % of a copy of 180 MB on two cores.
- */
-function holdOptimizer(): Disposable {
-  setFlagsFromString('--no-opt');
-  const release = (): void => setFlagsFromString('--opt');
-  const timer = setTimeout(release, OPTIMIZE_AFTER_MS).unref();
-  return {
-    [Symbol.dispose]: () => {
-      clearTimeout(timer);
-      release();
-    },
-  };
 }
 
 export interface GraphPush {

@@ -31,6 +31,7 @@ export async function extractLayers(
       await Promise.all(all);
     } catch (error) {
       // The others would go on to their end otherwise, and be waited for.
+      blobs.stop();
       pool.close(error as Error);
       throw error;
     }

@@ -45,11 +45,6 @@ export class TransportSession implements AsyncDisposable {
     return this.#stop.signal;
   }
 
-  /** Stops what is still under way, as after a failure. */
-  stop(error: unknown): void {
-    this.#stop.abort(error);
-  }
-
   /** The local store, opened when first asked for: a copy between registries needs none. */
   store(): Promise<Store> {
     this.#store ??= Store.open(this.options.root ?? defaultRoot());

@@ -1,5 +1,6 @@
 import { parseLocation } from '../../oci/transports.js';
 import type { CliContext } from '../context.js';
+import { holdOptimizer } from '../hold-optimizer.js';
 import { parseCreds } from '../registry-flags.js';
 import { toPlatforms, withTransfers, type TransportFlags } from './transport-call.js';
 
@@ -16,6 +17,8 @@ export interface CpArguments {
 
 /** `tsbuild cp`; an archive on standard output is the only thing there. */
 export async function copyImage(places: CpArguments, flags: CpFlags, context: CliContext): Promise<void> {
+  const isBetweenRegistries = [places.source, places.destination].every((place) => place.startsWith('docker://'));
+  using _calm = isBetweenRegistries ? holdOptimizer() : undefined;
   const transport = await context.transport();
   const wanted = {
     ...places,
