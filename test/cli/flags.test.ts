@@ -3,9 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { BuildError } from '../../src/base/errors.js';
-import type { CliContext } from '../../src/cli/context.js';
-import { runCli } from '../../src/cli/program.js';
 import type { BuildOptions } from '../../src/options.js';
+import { runFlags, type CliRun } from '../helpers/run-cli.js';
 
 const REGISTRY = { type: 'registry', names: [], annotations: {} } as const;
 
@@ -16,49 +15,15 @@ beforeAll(() => {
 });
 afterAll(() => rmSync(dir, { recursive: true }));
 
-interface Run {
-  readonly options: Omit<BuildOptions, 'onEvent' | 'signal'> | undefined;
-  readonly stdout: string;
-  readonly stderr: string;
-  readonly error: unknown;
-}
-
-/** Runs the CLI with a build that only takes down what it is asked. `DIR` in the arguments is the context. */
-async function run(args: readonly string[], env: Readonly<Record<string, string>> = {}): Promise<Run> {
-  let options: Run['options'];
-  let stdout = '';
-  let stderr = '';
-  const context: CliContext = {
-    env,
-    stdout: { write: (text: string) => (stdout += text) },
-    stderr: { write: (text: string) => (stderr += text) },
-    signal: new AbortController().signal,
-    build: ({ onEvent: _sink, signal: _signal, ...asked }) => {
-      options = asked;
-      return Promise.resolve({
-        image: undefined,
-        images: [],
-        index: undefined,
-        timings: { totalMs: 0, steps: [] },
-        warnings: [],
-        checks: [],
-        pushed: [],
-      });
-    },
-    inspection: () => Promise.reject(new Error('no inspection')),
-    transport: () => Promise.reject(new Error('no transport')),
-  };
-  const error: unknown = await runCli(
+/** `DIR` in the arguments is the context. */
+function run(args: readonly string[], env: Readonly<Record<string, string>> = {}): Promise<CliRun> {
+  return runFlags(
     args.map((arg) => arg.replaceAll('DIR', dir)),
-    context,
-  ).then(
-    () => undefined,
-    (caught: unknown) => caught,
+    env,
   );
-  return { options, stdout, stderr, error };
 }
 
-async function optionsOf(args: readonly string[], env: Readonly<Record<string, string>> = {}): Promise<Run['options']> {
+async function optionsOf(args: readonly string[], env: Readonly<Record<string, string>> = {}): Promise<CliRun['options']> {
   const { options, error } = await run([...args, 'DIR'], env);
   expect(error).toBeUndefined();
   return options;

@@ -3,12 +3,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { BuildError } from '../../src/base/errors.js';
-import type { CliContext } from '../../src/cli/context.js';
 import { renderError } from '../../src/cli/errors.js';
-import { runCli } from '../../src/cli/program.js';
 import { parsePullPolicy, REGISTRY_FLAGS, toRegistryOptions, type RawRegistryFlags } from '../../src/cli/registry-flags.js';
 import type { BuildOptions } from '../../src/options.js';
 import type { RegistryOptions } from '../../src/registry/options.js';
+import { runFlags, type CliRun } from '../helpers/run-cli.js';
 
 const SECRET = 'hunter2:Correct';
 
@@ -20,37 +19,11 @@ beforeAll(() => {
 afterAll(() => rmSync(dir, { recursive: true }));
 
 /** What `tsbuild build ARGS DIR` would build, or why not. */
-async function build(args: readonly string[]): Promise<{ options?: BuildOptions; error?: unknown; stderr: string }> {
-  let options: BuildOptions | undefined;
-  let stderr = '';
-  const context: CliContext = {
-    env: { HOME: '/home/me' },
-    stdout: { write: () => true },
-    stderr: { write: (text: string) => (stderr += text) },
-    signal: new AbortController().signal,
-    build: (asked) => {
-      options = asked;
-      return Promise.resolve({
-        image: undefined,
-        images: [],
-        index: undefined,
-        timings: { totalMs: 0, steps: [] },
-        warnings: [],
-        checks: [],
-        pushed: [],
-      });
-    },
-    inspection: () => Promise.reject(new Error('no inspection')),
-    transport: () => Promise.reject(new Error('no transport')),
-  };
-  const error: unknown = await runCli(
+function build(args: readonly string[]): Promise<CliRun> {
+  return runFlags(
     args.map((arg) => arg.replaceAll('DIR', dir)),
-    context,
-  ).then(
-    () => undefined,
-    (caught: unknown) => caught,
+    { HOME: '/home/me' },
   );
-  return { ...(options === undefined ? {} : { options }), ...(error === undefined ? {} : { error }), stderr };
 }
 
 function failureOf(run: () => unknown): BuildError {

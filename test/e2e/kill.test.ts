@@ -3,8 +3,9 @@ import { once } from 'node:events';
 import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { missingProgram, scratchDir, startTsbuild, tsbuild, writeFiles, type CliResult } from '../helpers/cli.js';
+import { killAfter, missingProgram, scratchDir, startTsbuild, tsbuild, writeFiles, type CliResult } from '../helpers/cli.js';
 import { lastingLeftovers, layoutFaults, processesOf, unfinished } from '../helpers/leftovers.js';
+import { randomFrom } from '../helpers/random.js';
 
 const missing = process.getuid?.() === 0 ? missingProgram('runc', 'busybox', 'setpriv', 'unshare') : 'needs root for RUN';
 if (missing !== undefined) console.warn(`SKIPPED: builds that are killed: ${missing}`);
@@ -23,17 +24,6 @@ COPY round /round
 COPY --from=files /many /many
 RUN ["/bin/busybox", "sh", "-c", "busybox sha256sum /round >/sum"]
 `;
-
-/** mulberry32: the same delays in every run. */
-function random(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
 
 describe.skipIf(missing !== undefined)('a build that is stopped', () => {
   const scratch = scratchDir('tsbuild-kill-', '/dev/shm');
@@ -71,14 +61,9 @@ describe.skipIf(missing !== undefined)('a build that is stopped', () => {
   /** @returns whether the build was still under way */
   async function killBuild(store: string, delayMs: number): Promise<boolean> {
     const child = startTsbuild(buildArgs(store));
-    child.stdout?.resume();
-    child.stderr?.resume();
-    const exited = once(child, 'exit');
-    const timer = setTimeout(() => child.kill('SIGKILL'), delayMs);
-    const [, signal] = (await exited) as [number | null, NodeJS.Signals | null];
-    clearTimeout(timer);
+    const isKilled = await killAfter(child, delayMs);
     expect(await lastingLeftovers(scratch.path, child.pid ?? 0)).toEqual([]);
-    return signal === 'SIGKILL';
+    return isKilled;
   }
 
   it(`leaves nothing when killed at any of ${ROUNDS} instants, and the next build succeeds`, async () => {
@@ -87,7 +72,7 @@ describe.skipIf(missing !== undefined)('a build that is stopped', () => {
     const startedMs = performance.now();
     build('warm-up-2');
     const durationMs = performance.now() - startedMs;
-    const next = random(20_240_506);
+    const next = randomFrom(20_240_506);
     const delays = Array.from({ length: ROUNDS }, (_, index) => ((index + next()) / ROUNDS) * durationMs);
     let killed = 0;
     for (let round = 0; round < ROUNDS; round++) {

@@ -1,8 +1,7 @@
-import { once } from 'node:events';
 import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { missingProgram, scratchDir, startTsbuild } from '../helpers/cli.js';
+import { killAfter, missingProgram, scratchDir, startTsbuild } from '../helpers/cli.js';
 import { startFaultProxy, type FaultProxy } from '../helpers/fault-proxy.js';
 import { lastingLeftovers, layoutFaults, processesOf, unfinished } from '../helpers/leftovers.js';
 import { randomFrom } from '../helpers/random.js';
@@ -41,15 +40,10 @@ describe.skipIf(missing !== undefined)('with SIGKILL at any instant', () => {
   /** @returns whether the command was still under way */
   async function kill(args: readonly string[], delayMs: number): Promise<boolean> {
     const child = startTsbuild(args, { env: ENV });
-    child.stdout?.resume();
-    child.stderr?.resume();
-    const exited = once(child, 'exit');
-    const timer = setTimeout(() => child.kill('SIGKILL'), delayMs);
-    const [, signal] = (await exited) as [number | null, NodeJS.Signals | null];
-    clearTimeout(timer);
+    const isKilled = await killAfter(child, delayMs);
     await proxy.idle();
     expect(await lastingLeftovers(scratch.path, child.pid ?? 0)).toEqual([]);
-    return signal === 'SIGKILL';
+    return isKilled;
   }
 
   /** Instants that are spread over the time that the command takes, in a mixed order. */

@@ -1,4 +1,5 @@
 import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -53,6 +54,17 @@ export function startTsbuild(args: readonly string[], options: CliOptions = {}):
   // It may end without having read everything.
   child.stdin?.on('error', () => undefined).end(options.input);
   return child;
+}
+
+/** @returns whether the process was still under way when its time was over */
+export async function killAfter(child: ReturnType<typeof spawn>, delayMs: number): Promise<boolean> {
+  child.stdout?.resume();
+  child.stderr?.resume();
+  const exited = once(child, 'exit');
+  const timer = setTimeout(() => child.kill('SIGKILL'), delayMs);
+  const [, signal] = (await exited) as [number | null, NodeJS.Signals | null];
+  clearTimeout(timer);
+  return signal === 'SIGKILL';
 }
 
 /** What a process said, when it has ended. */
